@@ -8,7 +8,7 @@
 Importing this package imports no heavy library: each public name is imported when it is first used.
 
 The modules beside this file are the two entry points (``network``, ``retraining``), TensorFlow 1's calling style
-(``tf1``), and small utilities that every package uses.  Because of the utilities they are more than fifteen.
+(``tf1``), and small utilities that every package uses.
 """
 
 from __future__ import annotations

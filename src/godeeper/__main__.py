@@ -5,7 +5,7 @@ from typing import NoReturn
 
 
 def run() -> NoReturn:
-    """Run the command line.  While it is being imported, Ctrl-C ends the process at once: there is nothing to clean up."""
+    """Run the command line.  During its import, Ctrl-C ends the process at once; there is nothing to clean up yet."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # keep the handler if the parent ignores SIGINT
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from .cli.main import run as run_program

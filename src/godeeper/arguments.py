@@ -12,7 +12,7 @@ LARGEST_SEED = 2**32 - 1  # the largest that scikit-learn accepts
 
 
 def text(name: str, value: Any, example: str) -> str:
-    """Return ``value`` if it is text, else raise ``OptionError``."""
+    """Return ``value`` if it is a string, else raise ``OptionError``."""
     if not isinstance(value, str):
         raise OptionError(f"{name} {quoted(value)}: expected text, such as {example!r}")
     return value
@@ -37,7 +37,7 @@ def seed(value: Any) -> int:
 
 
 def addresses(name: str, value: Any) -> list[str]:
-    """Return the addresses in a comma-separated text or in a list; raise ``OptionError`` for any other value or no address."""
+    """Return the addresses in a list or a comma-separated string; raise ``OptionError`` if there are none."""
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names:
         raise OptionError(f"{name} {quoted(value)}: expected an address, or a list of addresses")

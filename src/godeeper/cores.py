@@ -1,4 +1,4 @@
-"""The number of cores that this process may use: all of them, unless it shares the machine with processes of the same run."""
+"""The number of cores that this process may use: all, unless other processes of the same run share the machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def limit_cores(most: int) -> None:
 
 
 def core_limit() -> int:
-    """The limit; ``ALL``, that is 0, if there is none."""
+    """The limit on the number of cores; ``ALL`` (0) if there is none."""
     return LIMIT[0]
 
 

@@ -85,12 +85,12 @@ class DiskCache:
     durable: bool = True
 
     def load(self, key: str) -> bytes | None:
-        """The payload stored under ``key``; None if there is none, or it is damaged."""
+        """The payload stored under ``key``; None if it is missing or damaged."""
         path = self.path(key)
         try:
             with path.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size - SEAL_BYTES
-                payload, end = file.read(max(size, 0)), file.read()  # read in two steps, since a slice would be a copy
+                payload, end = file.read(max(size, 0)), file.read()  # two reads, because slicing would copy the payload
         except OSError:
             return None
         if end != seal(hashlib.sha256(payload)):
@@ -99,7 +99,7 @@ class DiskCache:
         return payload
 
     def find(self, key: str) -> Path | None:
-        """The path of the entry under ``key``, verified without loading it; None if there is none, or it is damaged."""
+        """The path of the entry under ``key``, verified without loading it; None if the entry is missing or damaged."""
         path, digest = self.path(key), hashlib.sha256()
         try:
             with path.open("rb") as file:
@@ -115,7 +115,7 @@ class DiskCache:
         return path
 
     def store(self, key: str, payload: bytes) -> None:
-        """Store ``payload``.  If the cache cannot be written, nothing is raised; the payload is computed again next time."""
+        """Store ``payload``.  If the cache cannot be written, no error is raised, and the payload is computed again next time."""
         with suppress(OutputError, OSError):
             write_atomically(self.path(key), payload + seal(hashlib.sha256(payload)), durable=self.durable)
             self.trim()
@@ -154,6 +154,6 @@ def seal(digest: Any) -> bytes:
 
 
 def touch(path: Path) -> None:
-    """Mark an entry as used now, by its modification time."""
-    with suppress(OSError):  # in a read-only cache the use is not recorded
+    """Mark an entry as used by setting its modification time to now."""
+    with suppress(OSError):  # a read-only cache cannot record the use
         os.utime(path)

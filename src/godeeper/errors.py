@@ -12,6 +12,7 @@
     ├── WeightsError        a weights file that is damaged, foreign or incomplete
     │   └── DownloadError       weights that cannot be downloaded, or differ from the published ones
     ├── ClassifierError     a classifier's file that is damaged, or needs other weights than those installed
+    ├── IndexFileError      a filter index that is damaged, or made with other weights
     ├── ParityError         an export whose results differ from the classifier's
     ├── ClusterError        a Ray cluster that cannot be reached, stops, or has other versions
     ├── FeedError           values fed to a run that do not fit, or are not enough
@@ -32,7 +33,7 @@ LONGEST_QUOTE = 80  # characters of an input that a message quotes
 
 
 class GodeeperError(Exception):
-    """Base class of all errors that input causes, as opposed to bugs in godeeper: catch this one to catch them all.
+    """Base class of all errors that input causes, as opposed to bugs in godeeper.
 
     >>> import godeeper
     >>> try:
@@ -116,7 +117,7 @@ class MissingExtra(GodeeperError, ImportError):
 
 
 def install_line(extra: str) -> str:
-    """How to install an optional part: from the clone, or by name from a package index."""
+    """The instructions to install an extra, from the clone or from a package index."""
     return (
         f"run pip install -e '.[{extra}]' in the clone of godeeper that you installed from "
         f"(or pip install 'godeeper[{extra}]' if it came from a package index)"
@@ -145,7 +146,7 @@ def meant(got: str, known: Iterable[str], likeness: float = 0.7) -> str:
     import difflib
 
     names = {name.casefold(): name for name in known}
-    matches = difflib.get_close_matches(got[:LONGEST_QUOTE].casefold(), names, 1, likeness)  # in quadratic time
+    matches = difflib.get_close_matches(got[:LONGEST_QUOTE].casefold(), names, 1, likeness)  # quadratic time
     return f"; did you mean {names[matches[0]]}?" if matches else ""
 
 
@@ -154,7 +155,7 @@ def nearest(got: str, known: Iterable[str], most: int = 5) -> list[str]:
     import difflib
 
     names = {name.casefold(): name for name in reversed(list(known))}
-    wanted = got.partition("[")[0].removesuffix(":0").casefold()[:LONGEST_QUOTE]  # comparing takes quadratic time
+    wanted = got.partition("[")[0].removesuffix(":0").casefold()[:LONGEST_QUOTE]  # quadratic time
     longer = [name for name in (f"{wanted}/join", f"{wanted}/conv") if name in names]
     similar = difflib.get_close_matches(wanted, names, most, 0.6) or difflib.get_close_matches(wanted, names, 3, 0.2)
     return [names[name] for name in dict.fromkeys([*longer, *similar])][:most]

@@ -66,7 +66,7 @@ def escaped_html(text: object) -> str:
 
 
 def csv_cell(text: object) -> str:
-    r"""``text`` escaped for a CSV cell, after an apostrophe if a spreadsheet would evaluate it as a formula.
+    r"""``text`` escaped for a CSV cell.  An apostrophe precedes text that a spreadsheet would evaluate as a formula.
 
     >>> [csv_cell(each) for each in ("cat", "=1+1", "-", "a\r\nb")]
     ['cat', "'=1+1", '-', 'a\\r\\nb']

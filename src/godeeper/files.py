@@ -15,7 +15,7 @@ NOT_A_FILE = "is a named pipe, device or socket, not a file"
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading.  It never blocks; ``open`` would block on a named pipe without a writer.
+    """Open a regular file for reading, without blocking.  ``open`` would block on a named pipe that has no writer.
 
     Raises:
         IsADirectoryError: the path is a folder.
@@ -45,7 +45,7 @@ def read_regular(path: str | Path) -> bytes:
 def write_atomically(path: Path, payload: bytes, *, durable: bool = True) -> None:
     """Write a temporary file beside ``path``, flush it to the disk, and rename it to ``path``.
 
-    Without ``durable`` it is not flushed: that is enough for files that are verified when read and can be regenerated.
+    Without ``durable``, the file is not flushed.  This suits files that are verified when read and can be regenerated.
 
     Raises:
         OutputError: the file cannot be written.

@@ -20,7 +20,7 @@ class LruCache(Generic[Key, Value]):
     def __init__(
         self, max_entries: int | None = None, max_bytes: int | None = None, nbytes: Callable[[Value], int] = lambda _: 0
     ) -> None:
-        """``nbytes`` returns the size of a value; None as a limit means no limit."""
+        """``nbytes`` returns the size of a value.  A limit of None means no limit."""
         self.max_entries, self.max_bytes, self._nbytes = max_entries, max_bytes, nbytes
         self._entries: OrderedDict[Key, Value] = OrderedDict()
 
@@ -39,14 +39,14 @@ class LruCache(Generic[Key, Value]):
         return list(self._entries.values())
 
     def get(self, key: Key) -> Value | None:
-        """The value of ``key``, which becomes the most recently used; None if there is none."""
+        """The value of ``key``, which becomes the most recently used entry; None if it is missing."""
         value = self._entries.get(key)
         if value is not None:
             self._entries.move_to_end(key)
         return value
 
     def peek(self, key: Key) -> Value | None:
-        """The value of ``key`` without changing the order; None if there is none."""
+        """The value of ``key``, without a change of the order; None if it is missing."""
         return self._entries.get(key)
 
     def put(self, key: Key, value: Value) -> None:
@@ -55,7 +55,7 @@ class LruCache(Generic[Key, Value]):
         self._entries.move_to_end(key)
 
     def pop(self, key: Key) -> Value | None:
-        """Remove ``key`` and return its value; None if there is none."""
+        """Remove ``key`` and return its value; None if it is missing."""
         return self._entries.pop(key, None)
 
     def clear(self) -> None:
@@ -70,7 +70,7 @@ class LruCache(Generic[Key, Value]):
     def evict(self, in_use: Container[Key] = ()) -> int:
         """Remove the least recently used entries until the rest is within the limits; return how many were removed.
 
-        The most recently used entry is kept, however large, and so are the entries in ``in_use``.
+        The most recently used entry and the entries in ``in_use`` are always kept.
         """
         count, total, evicted = len(self._entries), self.nbytes, 0
         for key in list(self._entries)[:-1]:

@@ -1,10 +1,10 @@
-"""Recognises files that godeeper wrote, by a mark that each output format has.
+"""Recognises files that godeeper wrote, by a mark in each output format.
 
 =====================  ==================================================================
 ``.png``               a text chunk ``Software`` that begins with godeeper
 ``.npz``               an array ``provenance`` that names the weights
 ``.parquet``           the key ``godeeper`` in the footer
-``.index``             its first line
+``.index``             the first line
 ``.svg``, ``.html``    a generator line; in older files, a fixed text
 ``.json``              ``provenance`` with godeeper's version, or ``godeeper`` and ``certificate``
 ``.godeeper``          the members of a classifier's file
@@ -15,7 +15,7 @@
 ``.pt2``               the extra file ``godeeper.json``
 =====================  ==================================================================
 
-The content of a file decides, except for ``.bin``, not its extension.
+Files are recognised by content, not by extension; the exception is ``.bin``.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def ours(path: Path) -> bool:
 
 
 def is_png(_: Path | None, file: BinaryIO, head: bytes) -> bool:
-    """Whether it is a PNG with godeeper's text chunk."""
+    """Whether the file is a PNG with godeeper's text chunk."""
     return head.startswith(PNG) and texts(file).get("Software", "").startswith("godeeper ")
 
 
 def is_archive(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """Whether it is a classifier, an ``.npz`` or a torch program of godeeper."""
+    """Whether the file is a classifier, an ``.npz`` or a torch program written by godeeper."""
     if not head.startswith(b"PK"):
         return False
     with zipfile.ZipFile(file) as archive:
@@ -69,7 +69,7 @@ def is_archive(_: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_page(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """Whether it is an HTML or SVG file of godeeper."""
+    """Whether the file is HTML or SVG written by godeeper."""
     if not head.lstrip().startswith(b"<"):
         return False
     if b'<meta name="generator" content="godeeper' in head or b"<!-- Generator: godeeper " in head:
@@ -81,12 +81,12 @@ def is_page(_: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_openvino(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """Whether it is the ``.xml`` of an OpenVINO export."""
+    """Whether the file is the ``.xml`` of an OpenVINO export."""
     return head.startswith(b"<?xml") and b"<net " in head and b"<godeeper>" in whole(file)
 
 
 def is_numbers(path: Path, file: BinaryIO, head: bytes) -> bool:
-    """Whether it is the ``.bin`` of an OpenVINO export."""
+    """Whether the file is the ``.bin`` of an OpenVINO export."""
     if path.suffix != ".bin" or not head:
         return False
     file.seek(-min(len(head), len(TRAILER)), 2)
@@ -94,7 +94,7 @@ def is_numbers(path: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_json(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """Whether it is the JSON of a report or of an export."""
+    """Whether the file is the JSON of a report or of an export."""
     if not head.lstrip().startswith(b"{") or b"\0" in head:
         return False
     document = json.loads(whole(file))
@@ -103,22 +103,22 @@ def is_json(_: Path, file: BinaryIO, head: bytes) -> bool:
 
 
 def is_onnx(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
-    """Whether it is an ONNX graph with godeeper as its producer."""
+    """Whether the file is an ONNX graph with godeeper as its producer."""
     return b"\x12\x08godeeper" in head[:32]
 
 
 def is_weights(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
-    """Whether it is a file of installed weights."""
+    """Whether the file contains installed weights."""
     return head[8:].startswith(b'{"__metadata__":{"godeeper":')
 
 
 def is_filter_index(_: Path, file: BinaryIO, head: bytes) -> bool:  # noqa: ARG001
-    """Whether it is a filter index, of any version."""
+    """Whether the file is a filter index, of any version."""
     return head.startswith(b"godeeper index ")
 
 
 def is_parquet(_: Path, file: BinaryIO, head: bytes) -> bool:
-    """Whether it is a Parquet table with godeeper's key in its footer."""
+    """Whether the file is a Parquet table with godeeper's key in its footer."""
     if not head.startswith(b"PAR1"):
         return False
     end = file.seek(-8, 2)

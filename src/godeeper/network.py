@@ -64,11 +64,11 @@ def load(
         weights: the name of installed weights, or the path of a weights file.
         engine: ``onnxruntime``, ``openvino``, ``torch`` (on CUDA if available), or ``auto``: ONNX Runtime, except
             that batches in int8 run in OpenVINO if it is installed.
-        precision: ``fp32``, or ``int8``, which is faster and slightly less exact; see ``docs/how-to/go-faster.md``.
+        precision: ``fp32``, or ``int8``, which is faster and slightly less accurate; see ``docs/how-to/go-faster.md``.
         calibration: the quantization ranges for int8, or their file; by default those shipped with the weights.
-        fit: ``squash`` or ``crop``; by default as the weights were trained.
-        filter: ``antialias`` or ``tf2015``; by default as the weights were trained.
-        prefixes: a cache on disk for values that later runs on the same photo resume from; see ``engine.prefix_cache``.
+        fit: ``squash`` or ``crop``; by default the one used in training.
+        filter: ``antialias`` or ``tf2015``; by default the one used in training.
+        prefixes: a disk cache of intermediate values, so that later runs on a photo resume; see ``engine.prefix_cache``.
 
     Raises:
         UnknownName: no such architecture, weights, engine or precision.
@@ -106,7 +106,7 @@ def find_weights(architecture: str | None, weights: str | Path) -> WeightsFile:
 
 @dataclass(frozen=True)
 class Guess:
-    """A predicted class, its probability from 0 to 1, and its ``number`` among the classes of the weights, from 0."""
+    """A predicted class, its probability from 0 to 1, and ``number``, its index among the classes of the weights."""
 
     label: str
     probability: float
@@ -119,7 +119,7 @@ class Network:
     def __init__(
         self, engine: Engine, preprocess: Preprocess, prefixes: DiskCache | None = None, *, auto: bool = False
     ) -> None:
-        """``prefixes``: a cache on disk for the values that later runs resume from; None keeps them in memory only.
+        """``prefixes``: a disk cache of the values that later runs resume from; None keeps these values in memory only.
         ``auto``: run batches in the fastest installed engine instead of ``engine``.
         """
         self.engine = engine
@@ -146,7 +146,7 @@ class Network:
         return GradientEngine(self.weights)
 
     def __getstate__(self) -> dict[str, Any]:
-        """The state without the engines that are opened on first use: where a copy is unpickled, one may not be installed."""
+        """The state without the engines opened on first use, because another machine may not have them installed."""
         return {name: value for name, value in self.__dict__.items() if name not in ("batch_engine", "gradient_engine")}
 
     @property
@@ -176,13 +176,14 @@ class Network:
         return resolve(self.blueprint, pattern)
 
     def shows(self, tensor: Tensor) -> bool:
-        """Whether a tensor has values to show: not the photo's encoded bytes, nor a classifier that the weights lack."""
+        """Whether a tensor has values to show; False for the photo's encoded bytes and for a missing classifier."""
         kind = tensor.site.kind
         return kind != "jpeg" and (kind not in ("dense", "softmax") or bool(self.weights.description.labels))
 
     def select(self, addresses: str | Sequence[str] = BLOG_TENSORS) -> list[Tensor]:
-        """The tensors that ``peeks`` returns: every tensor given by name, and the tensors matching a pattern that ``shows``
-        accepts.
+        """The tensors that ``peeks`` returns.
+
+        Tensors given by name are always included; tensors that match a pattern, only if ``shows`` accepts them.
 
         Raises:
             UnknownAddress, AmbiguousAddress, ChannelError: an address matches no tensor, or is not valid.
@@ -196,7 +197,7 @@ class Network:
         """Find the int8 range of each tensor, for ``load(..., precision="int8", calibration=…)``.
 
         Args:
-            photos: a few dozen photos like those to be processed later; paths, or anything else that ``decode`` takes.
+            photos: a few dozen typical photos; paths, or anything else that ``decode`` accepts.
 
         Raises:
             OptionError: there are no photos.
@@ -210,7 +211,9 @@ class Network:
         return calibrate(self.weights, self.preprocess, photos)
 
     def to_torch(self, end: str | None = None) -> TorchNetwork:
-        """A plain ``torch.nn.Module`` with these weights, every operation a submodule; see ``godeeper.engine.torch.network``.
+        """A plain ``torch.nn.Module`` with these weights; every operation is a submodule.
+
+        See ``godeeper.engine.torch.network``.
 
         Args:
             end: the address of the output; by default the logits, or ``pool_3/_reshape`` if the weights
@@ -239,9 +242,9 @@ class Network:
         return self._peeks(decode(photo), [tensor])[0]
 
     def peeks(self, photo: PhotoSource, addresses: str | Sequence[str] = BLOG_TENSORS) -> Peeks:
-        """The activations of several tensors for a photo, in one pass; a pattern means the tensors that ``select`` returns.
+        """The activations of several tensors for a photo, from one forward pass.
 
-        The result is a list that shows its pictures in a notebook.
+        A pattern stands for the tensors that ``select`` returns.  In a notebook, the returned list shows its pictures.
 
         Raises:
             UnknownAddress, AmbiguousAddress, ChannelError: an address matches no tensor, or is not valid.
@@ -251,7 +254,7 @@ class Network:
         return self._peeks(decode(photo), tensors)
 
     def _peeks(self, photo: Photo, tensors: Sequence[Tensor]) -> Peeks:
-        """The peeks of resolved tensors, from one forward pass that resumes from stored values of earlier ones."""
+        """The peeks of resolved tensors, from one forward pass, which resumes from cached values of earlier passes."""
         steps = PhotoSteps(self.preprocess, "decode", photo)
         keys = list(dict.fromkeys(map(key_of, tensors)))
         values = {key_of(each): steps.value(each.site.kind) for each in tensors if each.site.is_photo_step}
@@ -261,7 +264,7 @@ class Network:
         return Peeks(make_peek(self.blueprint, tensor, values[key_of(tensor)], provenance) for tensor in tensors)
 
     def provenance(self, photo: Photo | None = None) -> Provenance:
-        """The provenance of values: the weights, the preprocessing, and the photo if one is given."""
+        """The provenance of a result: the weights, the preprocessing, and the photo if one is given."""
         of_photo = () if photo is None else (photo.name, photo.sha256, photo.notes)
         return Provenance(self.weights.name, self.weights.sha256, self.preprocess.summary, *of_photo)
 
@@ -316,13 +319,13 @@ class Network:
         photos: str | Path | None = None,
         photo: PhotoSource | None = None,
     ) -> Account:
-        """What is known about one filter: its entry in an index, and names for what it responds to; see ``godeeper.filters.account``.
+        """Describe one filter by its entry in an index, and name what it responds to; see ``godeeper.filters.account``.
 
         Args:
             address: a filter of a convolution, or of a join that copies one.
             index: an index made with these weights, or its file.
-            photos: the folder or zip of the index's photos; by default where they were indexed.
-            photo: a photo on which the filter's value is computed too.
+            photos: the folder or zip with the index's photos; by default the place where they were indexed.
+            photo: a further photo, for which the filter's value is computed.
 
         Raises:
             AddressError: the address does not name one filter of a convolution.
@@ -344,19 +347,20 @@ class Network:
         return account_of(opened, address, photos or folder_of(opened.path), self, photo)
 
     def gradient(self, photo: PhotoSource, address: str, *, wrt: str = "Mul") -> NDArray[np.float32]:
-        """The gradient, at a photo, of the sum over the map of a filter (or over all of an address's filters).
+        """The gradient, at a photo, of the sum over a filter's map (or over the maps of all filters of an address).
 
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
             address: the tensor or filter that is differentiated: ``mixed_4/tower_1/conv_4[17]``.
-            wrt: the target of the gradient: the address of an earlier tensor, by default the network's scaled input; or of a
-                convolution, followed by ``:scale``, ``:shift`` (gamma and beta of its batch normalisation) or ``:kernel``.
+            wrt: the tensor or parameter to differentiate with respect to: the address of an earlier tensor, by default the
+                network's scaled input; or the address of a convolution, followed by ``:scale``, ``:shift`` (gamma and
+                beta of its batch normalisation) or ``:kernel``.
 
         Returns:
             An array of the shape of ``wrt``: (1, C, H, W), (C,), or (out, in, height, width), float32.
 
         Raises:
-            AddressError: an address names no tensor, several, or one before the network.
+            AddressError: an address names no tensor or several, or ``address`` is a step of the photo's preprocessing.
             OptionError: ``address`` does not depend on ``wrt``, or the precision is int8.
             PhotoError: the photo cannot be decoded.
 
@@ -376,15 +380,15 @@ class Network:
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
             address: one filter of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
-            at: (row, column) of the filter's map; by default where its value is greatest.
-            depth: how many convolutions to go back; from 2 on, each earlier filter is replaced by its own sum where it is
-                active.
+            at: (row, column) of the filter's map; by default the cell with the greatest value.
+            depth: the number of convolutions to go back; from 2 on, each earlier filter is replaced by its own sum in the
+                cells where it is active.
 
         Returns:
-            A record with ``value``, ``bias`` and ``terms``, which add up: each term has the channel that is read (``tensor``),
-            the filter it comes from (``origin``), its ``value``, and what each cell of the ``window`` adds (``cells``).
-            ``listeners`` are the later filters that read this one.  ``record()`` is the JSON, ``save(path)`` draws a picture,
-            and a notebook shows it.
+            A record in which ``bias`` and ``terms`` add up to ``value``.  Each term has the channel that is read
+            (``tensor``), the filter that computed this channel (``origin``), its ``value``, and the contribution of each
+            cell of the ``window`` (``cells``).  ``listeners`` are the later filters that read this filter.  ``record()``
+            returns the JSON, and ``save(path)`` draws the picture, which a notebook also shows.
 
         Raises:
             UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.
@@ -401,11 +405,12 @@ class Network:
         return contributions(self, photo, address, at, depth)
 
     def visualise(self, address: str, *, index: str | Path | None = None, **settings: Any) -> list[Visualisation]:
-        """What filters want: pictures that activate them as much as possible, each with a verdict.
+        """Pictures that activate filters as strongly as possible (activation maximisation), each with a verdict.
 
         Args:
             address: filters of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
-            index: of the photos to compare with (see ``index``); by default the sample pictures if the weights are ``bundled``.
+            index: an index of the photos to compare with (see ``Network.index``); by default the sample pictures if the
+                weights are ``bundled``.
             settings: ``size``, ``steps``, ``seed``, ``method``, ``cell`` and ``varied``; see
                 ``godeeper.filters.visualisation.visualise.Settings``.
 

@@ -29,7 +29,7 @@ ELSEWHERE = "choose another name"
 
 
 class Outputs:
-    """The output files of one command; a context manager that commits at the end, unless there was an error.
+    """The output files of one command, as a context manager that commits when the block ends without an error.
 
     Args:
         force: replace existing files even if godeeper did not write them.
@@ -180,7 +180,7 @@ class Outputs:
     def put_back(self, place: Path) -> None:
         """Restore the previous file at ``place``.
 
-        The commit can fail between any two steps, so this looks at the files on disk to find out which steps were done.
+        The commit can fail between any two steps, so the files on disk show which steps were done.
         """
         saved = self.saved.get(place)
         with suppress(OSError):

@@ -48,7 +48,7 @@ def on_one_thread() -> AbstractContextManager[Any]:
 
 @cache
 def matrix_libraries(loaded: frozenset[str]) -> Any:  # noqa: ARG001 (each of them may have loaded another library)
-    """The matrix libraries of this process, when these modules are ``loaded``."""
+    """The matrix libraries of this process, cached by ``loaded``, the modules that may have loaded a library."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

@@ -1,4 +1,4 @@
-"""Prefetching: background threads decode photos ahead of the network, and the network is one batch ahead of its consumer.
+"""Prefetching: background threads decode photos ahead of the network, which works one batch ahead of its consumer.
 
 The network uses all cores.  On Linux, where each thread has its own priority, decoding threads have a lower one, so that they
 run while the network leaves a core idle or waits for them.  At equal priority they would halve the speed of one of the
@@ -31,7 +31,7 @@ def ordered_map(
 ) -> Generator[Result, None, None]:
     """Yield ``work(item)`` for each item in order, computed in threads; an exception is raised in place of the item's result.
 
-    ``alone``: no network computes meanwhile, so use a thread for each core, at normal priority.
+    ``alone``: no network runs at the same time, so use one thread per core, at normal priority.
     """
     threads = cores() if alone else min(MOST_THREADS, cores())
     pool = ThreadPoolExecutor(threads, "photos", None if alone else lower_priority)

@@ -1,4 +1,4 @@
-"""The provenance of values: the record that every output contains."""
+"""The provenance of a result: the record that every output contains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Provenance:
-    """The weights and preprocessing that values were computed with, and the photo, if they describe a single one.
+    """The weights and preprocessing behind a result, and the photo if the result describes a single photo.
 
     ``preprocessing``: a summary, such as ``squash antialias 299``.  ``photo``: the name of the photo.  ``photo_notes``: the
     decoder's changes to it.

@@ -54,15 +54,16 @@ def retrain(
     """Train a classifier on a folder of photos, and test it.
 
     Args:
-        folder: a folder that contains one folder of photos per class, or such folders in ``train``, ``val`` and ``test``.  A nested
-            folder is a class of its own.  Also a list with the columns path and label, or a zip; see
-            ``godeeper.photos.sources.source``.  If the executor reads them elsewhere, also an address such as ``s3://bucket/photos``.
-        weights: the network that computes the features, as the name of installed weights or as a file.
-        features: ``auto`` to choose among the modules by cross-validation; or addresses, all of which are used.
+        folder: a folder that contains one folder of photos per class, or such folders in ``train``, ``val`` and ``test``.
+            A nested folder is a separate class.  It can also be a zip, or a list with the columns path and label; see
+            ``godeeper.photos.sources.source``.  An executor that reads photos elsewhere also accepts addresses such as
+            ``s3://bucket/photos``.
+        weights: the weights that compute the features: a name of installed weights, or a file.
+        features: ``auto``, which chooses among the modules by cross-validation; or addresses, all of which are used.
         seed: the seed for the folds and the fit; the same photos, seed, engine and precision give the same classifier.
         engine: the engine that computes the features, as in ``load``.
-        precision: ``fp32``; ``int8``, which is used if it passes a comparison on these photos; or ``auto``, which is ``int8`` for
-            large folders and ``fp32`` for others.
+        precision: ``fp32``; ``int8``, which is used only if it passes a comparison on these photos; or ``auto``, which
+            means ``int8`` for large folders and ``fp32`` for others.
         progress: called with (step, photos done, photos in all).
         executor: where photos are decoded and features computed; the classifier does not depend on it.
 
@@ -72,7 +73,7 @@ def retrain(
 
     Raises:
         OptionError: the folder cannot be used, or fewer than two classes have photos.
-        UnknownAddress, UnknownName, WeightsError: a tensor, engine, precision or weights of that name do not exist.
+        UnknownAddress, UnknownName, WeightsError: no tensor, engine, precision or weights of that name exist.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -136,7 +137,7 @@ def make_classifier(head: Head, weights: str, network: Network, report: Report) 
 
 
 def ready(folder: str | Path | Source, *, remote: bool) -> AbstractContextManager[Source]:
-    """The photos of ``folder``, which the context manager closes unless the caller opened them."""
+    """The photos of ``folder``, as a context manager that closes them unless the caller opened them."""
     return nullcontext(folder) if isinstance(folder, Source) else open_source(folder, remote=remote)
 
 
@@ -159,7 +160,7 @@ def check_arguments(folder: Any, weights: Any, features: Any, seed: Any, engine:
 
 
 def several_classes(source: Source) -> bool:
-    """Whether two or more classes have files, which need not be photos: the doctor checks that."""
+    """Whether two or more classes have files.  The doctor checks later whether the files are photos."""
     return len({entry.label for entry in source.entries if entry.label and not entry.hidden}) > 1
 
 

@@ -1,4 +1,4 @@
-"""``run(fetches, feeds)`` in the calling style of TensorFlow 1: compute any tensor from any earlier ones.
+"""``run(fetches, feeds)`` in the calling style of TensorFlow 1: compute any tensor from any earlier tensors.
 
 Arrays that are fed or fetched are (B, H, W, C), as in TensorFlow 1; everywhere else in godeeper they are (B, C, H, W).
 """

@@ -240,7 +240,7 @@ def match_pattern(blueprint: Blueprint, reference: Reference) -> list[Meaning]:
 def pattern_names(blueprint: Blueprint, convention: str | None = None) -> tuple[tuple[Meaning, tuple[str, ...]], ...]:
     """All tensors with the names that patterns are matched against.
 
-    These are the names that godeeper prints, or with ``convention`` all names in that convention.
+    These are the names that godeeper prints or, if ``convention`` is given, all names in that convention.
     """
     if convention is None:
         pairs = [(site, stage) for site in sites(blueprint) for stage in stages(site)]
@@ -277,8 +277,8 @@ def known_names(site: Site, stage: Stage | None) -> list[str]:
 def meanings(blueprint: Blueprint, convention: str | None = None) -> dict[str, tuple[Meaning, ...]]:
     """Name -> its meanings, for all conventions or only ``convention``.
 
-    A name has two meanings if conventions contradict each other: torchvision counts the pools of GoogLeNet from 1
-    and inception5h from 0, so that ``maxpool1`` is the first pool or the second.
+    A name has two meanings if conventions contradict each other.  In GoogLeNet, torchvision counts pools from 1 and
+    inception5h from 0, so ``maxpool1`` is the first pool in torchvision and the second in inception5h.
     """
     conventions = (
         family_conventions(blueprint.family) if convention is None else (prefixes(blueprint.family)[convention],)
@@ -304,7 +304,7 @@ def convention_spellings(convention: NamingConvention, stage: Stage | None, spel
 
 @lru_cache(maxsize=8)
 def printed_names(blueprint: Blueprint) -> tuple[str, ...]:
-    """All names that godeeper prints, from which it suggests similar ones; default stages come first."""
+    """All names that godeeper prints; suggestions are taken from them.  Default stages come first."""
     pairs = [(site, stage) for site in sites(blueprint) for stage in stages(site)]
     pairs.sort(key=lambda pair: pair[1] not in (None, "relu"))
     return tuple(dict.fromkeys(name for pair in pairs for name in known_names(*pair)))

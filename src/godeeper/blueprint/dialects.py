@@ -2,8 +2,8 @@
 
 A dialect of Inception v3 sets how average pools treat the border, the kind of the last pool, the number
 of classes, whether batch normalisation has a scale, and whether there is an auxiliary classifier.  Input
-scaling is not part of it, but of the weights' preprocessing (``godeeper.photos.preprocess``).  The dialects
-of GoogLeNet and Inception v4 are in the files of their blueprints.
+scaling belongs to the weights' preprocessing (``godeeper.photos.preprocess``), not to the dialect.  The
+dialects of GoogLeNet and Inception v4 are in the files of their blueprints.
 """
 
 from __future__ import annotations

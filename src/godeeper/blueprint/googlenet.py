@@ -1,8 +1,8 @@
 """GoogLeNet as data: nine modules of one kind.
 
-Source: Szegedy et al., "Going deeper with convolutions", arXiv:1409.4842, table 1, in the form of
-Caffe's bvlc_googlenet, which has biases, local response normalisation, and pools that extend beyond
-the end of the grid.  The other releases (``DIALECTS``) are derived from it.
+Source: Szegedy et al., "Going deeper with convolutions", arXiv:1409.4842, table 1, as released in
+Caffe's bvlc_googlenet.  That release has biases, local response normalisation, and pools that extend
+beyond the end of the grid.  The other releases (``DIALECTS``) are derived from it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def naive(ones: int, threes: int, fives: int) -> Module:
 
 
 def reduced(ones: int, three_reduce: int, threes: int, five_reduce: int, fives: int, projected: int) -> Module:
-    """The module with dimension reduction (figure 2b); the arguments are the columns of table 1, in its order."""
+    """The module with dimension reduction (figure 2b); the arguments are the columns of table 1, in order."""
     return module(
         branch("1x1", biased(ones, 1)),
         branch("3x3", biased(three_reduce, 1), biased(threes, 3)),
@@ -81,8 +81,8 @@ GOOGLENET = Blueprint(
 def in_torchvision(blueprint: Blueprint) -> Blueprint:
     """The release in torchvision.
 
-    It has batch normalisation in place of biases and local response normalisation, 3x3 convolutions in place of
-    5x5, and a last max pool of 2x2.
+    Batch normalisation replaces biases and local response normalisation, 3x3 convolutions replace 5x5, and the last max
+    pool is 2x2.
     """
 
     def edit(op: Operation) -> Operation | None:
@@ -101,8 +101,8 @@ def in_torchvision(blueprint: Blueprint) -> Blueprint:
 def in_inception5h(blueprint: Blueprint) -> Blueprint:
     """Google's release of 2015.
 
-    Modules 4a and 5a have other numbers of filters than in the paper.  It has TensorFlow's padding, a wider local
-    response normalisation, and 1008 classes.
+    Modules 4a and 5a have other numbers of filters than in the paper.  The release has TensorFlow's padding, a wider
+    local response normalisation, and 1008 classes.
     """
 
     def edit(op: Operation) -> Operation:

@@ -1,8 +1,8 @@
 """Inception v3 as data: eleven modules of five kinds.
 
 Source: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision",
-arXiv:1512.00567, in the form of the released 2015 graph.  The graph differs from the paper's
-figures in small ways, for example in the 5x5 branch of its first modules.
+arXiv:1512.00567, as released in the 2015 graph.  The graph differs from the paper's figures in small
+ways, for example in the 5x5 branch of its first modules.
 """
 
 from __future__ import annotations

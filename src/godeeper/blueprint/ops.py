@@ -14,9 +14,9 @@ Padding = Literal["SAME", "VALID", "HALF", "CEIL"]
 """Padding at the border.
 
 VALID  no padding: all windows are inside the grid.
-SAME   as in TensorFlow: as much as ceil(cells / stride) windows need; an odd cell is at the end.
+SAME   as in TensorFlow: enough for ceil(cells / stride) windows; if the number of cells is odd, the end has one more.
 HALF   as in Caffe and PyTorch: half a window on each side, whatever the stride.
-CEIL   as in Caffe's pools: none at the start, and the last window may extend beyond the end.
+CEIL   as in Caffe's pools: no padding at the start, and the last window can extend beyond the end.
 """
 
 
@@ -87,8 +87,8 @@ class Blueprint:
     """A stem, a sequence of modules (with pools between them), and a linear classifier on the global average.
 
     ``family``: selects the naming conventions and dialects.  ``stored_gamma``: batch normalisation has a scale (gamma).
-    ``auxiliary``: the auxiliary classifier without its last layer; one is attached to each of the modules
-    ``auxiliary_after``.  It is counted in parameters, but is never run.
+    ``auxiliary``: the auxiliary classifier without its last layer.  One is attached to each module in
+    ``auxiliary_after``; its parameters are counted, but it never runs.
 
     Two fields come from the original file of the weights: ``scope`` is an optional prefix of all names, and ``aliases``
     maps further tensor names to ours.

@@ -1,7 +1,7 @@
 """``Field``: the receptive field of the cells of a tensor, and how each operation widens it.
 
-After Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019); height and width
-separately, because a 1x7 widens only one of them.  ``sites`` computes the field of every site of a network.
+Source: Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks" (Distill, 2019).  Height
+and width are separate, because a 1x7 kernel widens only one of them.  ``sites`` computes the field of every site.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Field:
         return top, left, top + self.size[0], left + self.size[1]
 
     def behind_window(self, kernel: tuple[int, int], stride: int, border: tuple[int, int]) -> Field:
-        """The field of the outputs of a convolution or pool over these cells. ``border``: the cells of padding above and to the
-        left.
+        """The field of the outputs of a convolution or pool over these cells.
+
+        ``border``: the cells of padding above and to the left.
 
         >>> Field().behind_window((3, 3), 2, (0, 0)).behind_window((1, 7), 1, (0, 3))
         Field(size=(3, 15), jump=2, padding=(0, 6))

@@ -41,8 +41,8 @@ def remark(blueprint: Blueprint, tensor: Tensor) -> str | None:
 def remarks_on(blueprint: Blueprint, texts: Iterable[str], *, likeness: bool = True) -> list[str]:
     """Remarks on names that a user typed, which may mean another tensor in an older release or another convention.
 
-    There are none on patterns and on names that begin with a convention and a colon.  ``likeness``: whether to include
-    the remarks on similar names.
+    Patterns, and names that begin with a convention and a colon, get no remarks.  ``likeness``: whether to include the
+    remarks on similar names.
     """
     found: dict[str, None] = {}
     for reference in parse_all(texts):
@@ -67,7 +67,7 @@ def older_release_remarks(blueprint: Blueprint, reference: Reference) -> Iterato
 
 
 def similar_name_remarks(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[str]:
-    """The remarks on a name that looks like another module's or pool's; none if godeeper prints this name itself."""
+    """Yield the remarks on a name that looks like another module's or pool's, unless godeeper prints this name itself."""
     site, _ = look_up(blueprint, reference)
     usual = scope_of(site.address)
     for text in remarks_by_place(blueprint).get(place_of(site), ()):
@@ -96,7 +96,7 @@ def scope_of(name: str) -> str:
 
 
 def confusable_names(site: Site) -> Iterator[tuple[str, str, Key]]:
-    """(convention, label, key) of each name that can be confused: of a module, by its join, or of a pool outside modules."""
+    """Yield (convention, label, key) of each confusable name of a module (given by its join) or a pool outside modules."""
     if site.kind != ("pool" if site.place.module is None else "concat") or site.place.branch:
         return
     for convention, name in site.names.as_dict().items():
@@ -107,7 +107,7 @@ def confusable_names(site: Site) -> Iterator[tuple[str, str, Key]]:
 
 
 def place_remarks(place: Place, table: dict[Place, dict[Key, Labels]]) -> Iterator[str]:
-    """Yield a remark for each key of ``place`` that some convention uses for another place, but not for this one."""
+    """Yield a remark for each key of ``place`` that some convention uses for another place, but not for ``place``."""
     for key, own in table[place].items():
         own_conventions = {convention for conventions in own.values() for convention in conventions}
         rivals = [

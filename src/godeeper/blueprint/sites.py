@@ -134,14 +134,14 @@ def placed(all_sites: Iterable[Site]) -> list[NamedPlace]:
 
 
 class Walk:
-    """Appends sites to ``start``; each method adds one kind of site and returns the index of the last one."""
+    """Appends sites to ``start``; each method adds one kind of site and returns the index of the last site added."""
 
     def __init__(self, start: Iterable[Site] = ()) -> None:
         self.sites = list(start)
 
     @property
     def fits(self) -> bool:
-        """Whether every grid has at least one cell; the photo's steps are not checked, as their size may be unknown."""
+        """Whether every grid has at least one cell.  The photo's steps, whose size may be unknown, are not checked."""
         return all(min(site.shape[1:]) > 0 for site in self.sites if not site.is_photo_step)
 
     def add(
@@ -177,7 +177,7 @@ class Walk:
         return self.join(ends, Place(number))
 
     def step(self, step: Step, source: int, place: Place) -> int:
-        """Add one step of a branch; a fork is its convolutions and their concatenation."""
+        """Add one step of a branch; for a fork, its convolutions and their concatenation."""
         if isinstance(step, Fork):
             arms = [self.window(conv, source, replace(place, arm=number)) for number, conv in enumerate(step.convs)]
             return self.join(arms, place)

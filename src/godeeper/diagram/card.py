@@ -118,7 +118,7 @@ class Card:
 
 
 def make_card(title: str, members: Sequence[Site], all_sites: Sequence[Site], total: int, style: Style) -> Card:
-    """The card of ``members``, which are consecutive in program order.  ``total``: the multiply-adds that shares refer to."""
+    """The card of ``members``, which are consecutive in program order.  ``total``: the multiply-adds of the network."""
     return CardBuilder(title, members, all_sites, total, style).card()
 
 
@@ -285,7 +285,7 @@ def other_name(join: Site, title: str) -> str | None:
 
 
 def lanes(members: Sequence[Site]) -> dict[int | None, tuple[int, int]]:
-    """Branch -> (first column, number of columns); a branch has as many columns as its widest fork has arms."""
+    """Branch -> (first column, number of columns); a branch has one column, or one for each arm of its widest fork."""
     widths: dict[int | None, int] = {}
     for site in members:
         if site.place.path is not None or site.place.module is None:

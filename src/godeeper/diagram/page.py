@@ -1,7 +1,7 @@
 """Renders a diagram as one HTML page: a sheet on wide screens, one column of cards on a phone.
 
-The page contains each card once, as an SVG that CSS positions for both.  A short script adds search and zoom;
-everything else works without it.
+The page contains each card once, as an SVG that CSS positions for both layouts.  A short script adds search and zoom;
+everything else works without the script.
 """
 
 from __future__ import annotations

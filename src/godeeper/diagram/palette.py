@@ -1,7 +1,7 @@
 """The colours of diagrams for light and dark themes, and the shades for cost.
 
-A box also states its cost as a number, so that colour is never the only information.  All text has a contrast of at
-least 4.5 : 1 to its background (WCAG 2.2, success criterion 1.4.3), which a test checks.
+A box also states its cost as a number, so colour is never the only cue.  All text has a contrast of at least 4.5 : 1 to
+its background (WCAG 2.2, success criterion 1.4.3); a test checks this.
 """
 
 from __future__ import annotations

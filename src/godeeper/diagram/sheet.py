@@ -1,7 +1,7 @@
 """Lays out a network as a diagram: cards, and the links between them.
 
-``diagram`` lays out a whole network on a sheet for a screen or an A3 print: the photo's steps and the stem in the
-first column, and the modules beside it in one row per grid size, the last of which ends with the classifier.
+``diagram`` lays out a whole network on a sheet for a screen or an A3 print.  The photo's steps and the stem are in the
+first column.  The modules are beside it, in one row per grid size; the classifier is at the end of the last row.
 ``module_diagram`` lays out a single card.
 """
 
@@ -43,7 +43,7 @@ class PlacedCard:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A sheet with a heading of height ``head`` and a legend; ``links`` are from each card to the next in program order."""
+    """A sheet with a heading of height ``head`` and a legend; ``links`` join each card to the next in program order."""
 
     network: str
     title: str

@@ -172,7 +172,7 @@ def draw_legend(legend: Legend) -> str:
 
 
 def draw_text(text: Text, extra: str = "") -> str:
-    """A line of text with the CSS classes of its role and anchor, and ``extra`` ones."""
+    """A line of text with the CSS classes of its role and anchor, and the classes ``extra``."""
     anchor = "" if text.anchor == "middle" else text.anchor
     classes = " ".join(filter(None, (text.role, anchor, extra)))
     return f'<text x="{number(text.x)}" y="{number(text.y)}" class="{classes}">{escape(text.text)}</text>'

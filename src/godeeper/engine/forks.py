@@ -20,7 +20,7 @@ THREADED: WeakSet[Any] = WeakSet()
 
 
 def outlive(threaded: object) -> None:
-    """Make sure that no child of this process destroys ``threaded``, an object that owns threads."""
+    """Ensure that no child of this process destroys ``threaded``, an object that owns threads."""
     THREADED.add(threaded)
     in_each_child(keep_inherited)
 

@@ -50,7 +50,7 @@ OPERATORS: Mapping[Kind, tuple[str, Mapping[str, int]]] = {
 def build(plan: Plan, parameters: Parameters, maxima: Mapping[str, float] | None = None) -> bytes:
     """The serialised ONNX model of ``plan``.
 
-    ``maxima``: address -> upper end of the quantization range, which starts at 0.  None: single precision throughout.
+    ``maxima``: address -> upper end of the quantization range, which starts at 0; None means single precision throughout.
     """
     builder = GraphBuilder(plan, parameters, maxima or {})
     for key in plan.steps:
@@ -121,7 +121,7 @@ class GraphBuilder:
 
     @singledispatchmethod
     def operation(self, _op: Operation | None, key: Key, inputs: list[str], output: str) -> None:
-        """Add one operation; the type of ``op`` selects the method.  This one is for sites without ``op``."""
+        """Add one operation; the type of ``op`` selects the method.  This method is for sites without ``op``."""
         kind = self.sites[key.site].kind
         if kind == "dense":
             matrix, biases = self.parameters.dense()
@@ -167,7 +167,7 @@ class GraphBuilder:
     def quantized_kernel(self, kernel: Floats, bias: Floats, input_step: float, output: str) -> list[str]:
         """Add a folded kernel as int8 with one symmetric scale per filter, and its bias as int32; returns their names.
 
-        The bias is added to products of inputs and kernel, and has the scale of these products.
+        The bias is added to products of inputs and kernel, so it has the scale of these products.
         """
         scale = np.abs(kernel).max(axis=(1, 2, 3)) / KERNEL_LEVELS  # (out,)
         scale = np.maximum(scale, np.abs(bias) / (input_step * LARGEST_BIAS), dtype=np.float32)
@@ -190,7 +190,7 @@ class GraphBuilder:
         return label
 
     def affine(self, site: Site, inputs: Sequence[str], output: str) -> None:
-        """Add batch normalisation or a bias as an operation of its own, after a raw convolution whose value is fed."""
+        """Add batch normalisation or a bias as a separate operation, after a raw convolution whose value is fed."""
         norm = self.parameters.batchnorm(site)
         scale = self.constant(f"{output}/scale", norm.scale[:, None, None])
         shift = self.constant(f"{output}/shift", norm.shift[:, None, None])

@@ -61,9 +61,10 @@ class Session:
 
 
 def imported() -> Any:
-    """The module onnxruntime, imported with telemetry off; otherwise the import writes an identifier to the cache folder.
+    """The module onnxruntime, imported with telemetry off.
 
-    Environment variables that the user has set stay as they are.
+    With telemetry on, the import writes an identifier to the cache folder.  Environment variables that the user has set
+    stay as they are.
     """
     for name in TELEMETRY_OFF:
         os.environ.setdefault(name, "1")
@@ -131,7 +132,7 @@ class OnnxRuntimeEngine:
     def session(self, plan: Plan) -> Session:
         """The session of ``plan``, opened if necessary; the least recently used ones are closed.
 
-        A plan for many photos has a session of its own: the two differ in the last bits of the values.
+        A plan for many photos has a separate session, because the values of the two sessions differ in the last bits.
         """
         self.drop_inherited()
         session = self.sessions.get(plan)
@@ -142,12 +143,12 @@ class OnnxRuntimeEngine:
         return session
 
     def drop_inherited(self) -> None:
-        """In a forked process, use none of the parent's sessions; see ``forks``."""
+        """Drop the parent's sessions in a forked process; see ``forks``."""
         if self.process != os.getpid():
             self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
 
     def open(self, plan: Plan) -> Session:
-        """Open a session of ``plan``; if another process removes the cached file in the meantime, load the graph from memory."""
+        """Open a session of ``plan``; if another process removes the cached file meanwhile, load the graph from memory."""
         settings = partial(Session, threads=core_limit(), many_photos=plan.many_photos)
         try:
             return settings(self.graphs.find(plan), result_names(plan))

@@ -103,7 +103,7 @@ class OpenVinoEngine:
         self.models.clear()
 
     def model(self, plan: Plan) -> Any:
-        """The request queue of the compiled model of ``plan``, loaded if necessary; least recently used models are dropped."""
+        """The request queue of the compiled model of ``plan``, loaded if necessary; drops least recently used models."""
         queue = self.models.get(plan)
         if queue is None:
             compiled = self.compiled(plan)
@@ -149,7 +149,7 @@ def note_destroyed() -> None:
 def wait_for_threads() -> None:
     """Wait until ``SETTLING`` seconds have passed since a model was destroyed.
 
-    A process that ends sooner may abort in a thread of OpenVINO; on a busy machine, a third of them did.
+    A process that ends sooner can abort in a thread of OpenVINO; on a busy machine, a third of such processes did.
     """
     time.sleep(max(0.0, DESTROYED[0] + SETTLING - time.monotonic()))
 
@@ -180,8 +180,8 @@ def shared_core() -> tuple[Any, int]:
 def imported() -> Any:
     """The module openvino, imported with telemetry off; raises ``MissingExtra`` if it is not installed.
 
-    Otherwise the import writes an identifier into the user's folder and looks up the host to send it to.  OpenVINO works
-    without the module ``openvino_telemetry``, so its import is made to fail.
+    With telemetry on, the import writes an identifier into the user's folder and looks up the host to send it to.  OpenVINO
+    works without the module ``openvino_telemetry``, so the import of that module is made to fail.
     """
     absent = TELEMETRY not in sys.modules
     if absent:

@@ -1,9 +1,9 @@
 """Int8 quantization ranges of the tensors of a network, computed from photos and stored as JSON.
 
 ``features/int8_ranges.py`` computes the ranges for one set of weights, and ``onnx_graph`` builds the int8 graph with them.
-Values above the upper end of a range are clipped, and all others are rounded to one of 256 levels.  All ranges start at zero,
-because the quantized tensors are outputs of ReLUs, or of pools, concatenations and normalisations of such outputs, and
-therefore never negative.
+Values above the upper end of a range are clipped, and all others are rounded to one of 256 levels.  All ranges start at
+zero, because the quantized tensors are never negative: they are outputs of ReLUs, or of pools, concatenations and
+normalisations of such outputs.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ LEAST, GREATEST = 1e-20, 1e20  # limits of the upper end, which must fit in sing
 class QuantizationRanges:
     """The quantization ranges for one set of weights.
 
-    ``ranges``: address -> (lower end, upper end).  ``method``: how they were computed.  ``photos``: the SHA-256 of the
-    pixels of each photo.
+    ``ranges``: address -> (lower end, upper end).  ``method``: the method that computed the ranges.  ``photos``: the
+    SHA-256 of the pixels of each photo.
     """
 
     weights_sha256: str
@@ -63,7 +63,7 @@ class QuantizationRanges:
         """Raise ``WeightsError`` if the ranges are for other weights."""
         if self.weights_sha256 != weights.sha256:
             raise WeightsError(
-                f"these quantization ranges are for weights with SHA-256 {self.weights_sha256[:16]}…, but {weights.name!r} have  "
+                f"these quantization ranges are for weights with SHA-256 {self.weights_sha256[:16]}…, but {weights.name!r} have "
                 f"{weights.sha256[:16]}…: calibrate these weights on photos of your own"
             )
 
@@ -106,13 +106,13 @@ def shipped(weights: WeightsFile) -> QuantizationRanges | None:
 
 
 def calibration_of(weights: WeightsFile, given: QuantizationRanges | str | Path | None = None) -> QuantizationRanges:
-    """The given ranges or those that come with the weights; raises ``WeightsError`` if there are none that fit."""
+    """The given ranges, or those that come with the weights; raises ``WeightsError`` if there are none, or they do not fit."""
     if not isinstance(given, (str, Path, QuantizationRanges, type(None))):
         raise OptionError(f"calibration={quoted(given)}: expected QuantizationRanges, their file, or None")
     calibration = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)
     if calibration is None:
         raise WeightsError(
-            f"weights {weights.name!r} have no quantization ranges, which int8 needs: compute them with godeeper.load(…).calibrate(photos),  "
+            f"weights {weights.name!r} have no quantization ranges, which int8 needs: compute them with godeeper.load(…).calibrate(photos), "
             "or use fp32"
         )
     calibration.check(weights)

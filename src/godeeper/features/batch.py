@@ -1,4 +1,4 @@
-"""``Batch``: features of a few photos; as bytes, for results that are kept between runs; and regrouped."""
+"""``Batch``, the features of a few photos, and functions that encode, decode and regroup batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-LENGTH = 8  # bytes of the length of the JSON before the numbers
+LENGTH = 8  # the payload starts with the length of its JSON, in this number of bytes
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def encoded(batches: Sequence[Batch]) -> bytes:
 
 
 def decoded(payload: bytes) -> list[Batch]:
-    """The batches that ``encoded`` turned into these bytes."""
+    """The batches that ``encoded`` converted to these bytes."""
     file = io.BytesIO(payload)
     batches = []
     for record in json.loads(file.read(int.from_bytes(file.read(LENGTH)))):
@@ -71,9 +71,9 @@ def decoded(payload: bytes) -> list[Batch]:
 
 
 def regrouped(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
-    """The same photos in batches with ``size`` rows of features, as ``input_batches`` groups them.
+    """Yield the same photos in batches with ``size`` rows of features, as ``input_batches`` groups them.
 
-    The last bits of what is computed from features may depend on the number of rows.
+    Consumers may get other last bits if the number of rows differs.
     """
     group = Group()
     for batch in batches:
@@ -91,7 +91,7 @@ def regrouped(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
 
 
 class Group:
-    """Photos of a future batch."""
+    """Collects the photos of one batch."""
 
     def __init__(self) -> None:
         self.names: list[str] = []

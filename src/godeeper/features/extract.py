@@ -1,9 +1,9 @@
 """Extract features of photos: the spatial means of tensors, computed once per photo and stored.
 
-One run of the network computes the means of all tensors for a batch, while threads decode the next photos.  The threads are
-``extract``'s own, or with a ``FeatureObserver`` the doctor's.  Features are stored batch by batch, so that a stopped run can
-be resumed.  They are rounded to half precision, as they are stored, also before they are first returned, so that every run
-returns the same values.
+One run of the network computes the means of all tensors for a batch, while threads decode the next photos.  The threads
+belong to ``extract`` or, with a ``FeatureObserver``, to the doctor.  Features are stored batch by batch, so a stopped run
+can be resumed.  They are stored in half precision, and newly computed features are rounded too, so every run returns the
+same values.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def extract_table(
     progress: Progress | None = None,
     executor: Executor = HERE,
 ) -> FeatureTable:
-    """As ``extract``, but the features are in a table on disk, which the caller closes; one module is in memory at a time."""
+    """As ``extract``, but returns a table on disk, which the caller closes; one module at a time is in memory."""
     tensors = {address: whole_tensor(network, address) for address in addresses}
     tables = FeatureTable({address: tensor.site.shape[0] for address, tensor in tensors.items()}, len(photos))
     try:
@@ -190,8 +190,8 @@ class ReduceToHalves:
 class FeatureObserver:
     """Observes the doctor and computes the features of each photo that the doctor decodes.
 
-    The network computes one batch at a time in its own thread, while the doctor collects the next batch.  ``seconds``: how
-    long the doctor waited for features.
+    The network computes one batch at a time in its own thread, while the doctor collects the next batch.  ``seconds``: the
+    time that the doctor waited for features.
     """
 
     def __init__(self, network: FeatureNetwork, addresses: Sequence[str], store: ResultStore) -> None:
@@ -210,7 +210,7 @@ class FeatureObserver:
         return self.computer.network.preprocess(photo)
 
     def take(self, finding: Finding, kept: Floats) -> None:
-        """Collect an input, and start the network when there are enough for a batch."""
+        """Collect an input, and start the network when there are enough inputs for a batch."""
         if finding.fingerprint and finding.fingerprint.pixels_sha256 not in self.computing:
             self.waiting[finding.fingerprint.pixels_sha256] = kept
         if len(self.waiting) == BATCH_SIZE:
@@ -254,7 +254,7 @@ class FeatureObserver:
 
 
 class Extraction:
-    """Fills arrays with the features of photos: first with the stored ones, then with those that the network computes."""
+    """Fills arrays with the features of photos: first the stored features, then those that the network computes."""
 
     def __init__(
         self,

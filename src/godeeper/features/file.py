@@ -104,7 +104,7 @@ class NpzWriter:
             raise unwritable(self.path, error) from error
 
     def save_names(self, archive: zipfile.ZipFile) -> None:
-        """Write the photos' names in blocks: an array of all names would take the memory of the longest for each."""
+        """Write the photos' names in blocks; in an array of all names, each would take the memory of the longest name."""
         kind = f"<U{max(map(len, self.photos), default=1)}"
         with archive.open("photos.npy", "w", force_zip64=True) as member:
             write_header(member, kind, (len(self.photos),))
@@ -119,13 +119,13 @@ class NpzWriter:
             shutil.copyfileobj(part, member, 1 << 20)
 
     def close(self) -> None:
-        """Delete the temporary files; an error while their last bytes are flushed does not matter."""
+        """Delete the temporary files; errors while they are flushed are ignored."""
         with suppress(OSError):
             self.stack.close()
 
 
 class ParquetWriter:
-    """Writes a Parquet file, in row groups of ``ROWS_AT_ONCE`` rows and a last one of the rest."""
+    """Writes a Parquet file in row groups of ``ROWS_AT_ONCE`` rows; the last row group has the remaining rows."""
 
     def __init__(self, path: Path, temporary: Path, channels: Mapping[str, int], provenance: Mapping[str, Any]) -> None:
         try:
@@ -144,7 +144,7 @@ class ParquetWriter:
     def add(self, photos: Sequence[str], features: Mapping[str, Floats]) -> None:
         """Add a row for each photo; ``features``: address -> (N, C)."""
         arrow = self.arrow
-        # Arrow refuses surrogates, by which Python represents undecodable bytes.
+        # Arrow refuses surrogates, which Python uses for undecodable bytes.
         names = [photo.encode("utf-8", "backslashreplace").decode() for photo in photos]
         columns = [
             arrow.FixedSizeListArray.from_arrays(arrow.array(values.ravel()), values.shape[1])
@@ -155,7 +155,7 @@ class ParquetWriter:
             self.write(ROWS_AT_ONCE)
 
     def write(self, least: int) -> None:
-        """Write the waiting rows in row groups; fewer than ``least`` rows wait on."""
+        """Write the waiting rows in row groups, as long as at least ``least`` rows remain."""
         rows = self.arrow.Table.from_batches(self.waiting, self.schema).combine_chunks()
         start = 0
         try:

@@ -1,7 +1,7 @@
-"""The doctor's inspection in other processes, which compute the features of each photo while they have it decoded.
+"""The doctor's inspection in other processes, which also compute the features of each photo that they decode.
 
-Like ``photos.doctor.inspection`` it reads files twice: first to look up what is known about their content, then to decode the
-photos about which nothing is known.
+As in ``photos.doctor.inspection``, files are read twice: first to look up the stored findings by content, then to decode the
+photos without a stored finding.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Inspected = tuple[list[Finding], "dict[str, Any]"]
 
 
 def inspection_by(executor: Executor) -> Inspect:
-    """The function that inspects files where ``executor`` works."""
+    """The function that inspects files with ``executor``."""
     return InspectOn(executor) if executor.is_remote else inspect_all
 
 
 @dataclass(frozen=True)
 class InspectOn:
-    """Does the work of ``inspect_all`` in other processes; an ``onlooker`` must be a ``FeatureObserver``."""
+    """Runs ``inspect_all`` in other processes; an ``onlooker`` must be a ``FeatureObserver``."""
 
     executor: Executor
 
@@ -48,7 +48,7 @@ class InspectOn:
         onlooker: DecodeObserver | None = None,
     ) -> Iterator[Finding]:
         """Yield a finding for each entry, in order."""
-        observer: FeatureObserver | None = onlooker  # type: ignore[assignment]  # as the class says
+        observer: FeatureObserver | None = onlooker  # type: ignore[assignment]  # see the class's docstring
         keys = self.content_keys(entries) if memory else [None] * len(entries)
         known = looked_up(keys, memory) if memory else {}
         unknown = [entry for entry, key in zip(entries, keys, strict=True) if key not in known]
@@ -67,7 +67,7 @@ class InspectOn:
             )
             for entry, key in zip(entries, keys, strict=True):
                 yield unpack(entry, known[key]) if key in known else next(fresh)
-            for _ in fresh:  # stores the last
+            for _ in fresh:  # so that the last results are stored
                 pass
         if observer:
             observer.finish()
@@ -84,7 +84,7 @@ def content_keys(entries: Sequence[Entry]) -> list[bytes | None]:
 
 
 def looked_up(keys: Sequence[bytes | None], memory: BlobStore) -> dict[bytes | None, bytes]:
-    """The stored findings."""
+    """Key -> stored finding, for the keys that have one."""
     found: dict[bytes | None, bytes] = {}
     for group in batched([key for key in keys if key], TOGETHER):
         found.update(memory.get_blobs(group).items())
@@ -110,7 +110,7 @@ def stored(
 
 @dataclass(frozen=True)
 class Inspection:
-    """Work for a worker: inspects files and, with a network, computes features of the photos that have a class."""
+    """The work of a worker: inspects files and, if ``forward`` is given, computes features of the photos with a class."""
 
     forward: Forward | None = None
     reduce: ReduceToHalves | None = None
@@ -124,7 +124,7 @@ class Inspection:
 
 
 class Collector:
-    """Observes an inspection, and computes the features of the photos batch by batch; decoding goes on meanwhile."""
+    """Observes an inspection, and computes the features of the photos batch by batch, while decoding continues."""
 
     def __init__(self, forward: Forward, reduce: ReduceToHalves, preprocess: Preprocess) -> None:
         self.forward = forward

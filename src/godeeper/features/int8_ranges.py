@@ -3,7 +3,7 @@
 The photos run through the network in single precision twice: first for the maximum of each tensor, then for a histogram
 from 0 to that maximum.  The end of a range minimizes the squared error of rounding the values below it and clipping those
 above.  Operations that only copy values share a range with their input, so that the copies are exact: the inputs of a
-concatenation have its range, and a max pool has that of its input.
+concatenation have the range of its output, and a max pool has the range of its input.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def calibrate(weights: WeightsFile, preprocess: Preprocess, photos: Iterable[Any
     Args:
         weights: the weights of the network.
         preprocess: the preprocessing of the photos.
-        photos: paths, or anything else that ``decode`` takes; a few dozen, since each takes 1 MB of memory.
+        photos: paths, or anything else that ``decode`` accepts; a few dozen, because each photo takes 1 MB of memory.
 
     Raises:
         OptionError: there are no photos.
@@ -153,7 +153,7 @@ def rounded_keys(network: Blueprint) -> list[Key]:
 def best_end(histogram: NDArray[np.int64], top: float) -> float:
     """The end of the range with the least squared error, for the histogram (BINS,) of values from 0 to ``top``."""
     counts = histogram.astype(np.float64)
-    counts[0] = 0  # zero is exact in 8 bits, and so are most values in this bin
+    counts[0] = 0  # most values in this bin are zero, which is exact in 8 bits
     middles = (np.arange(BINS) + 0.5) / BINS
     ends = np.append(np.arange(FIRST_END, BINS, STEP), BINS) / BINS
     errors = [
@@ -165,11 +165,11 @@ def best_end(histogram: NDArray[np.int64], top: float) -> float:
 
 
 def shared(network: Blueprint, ends: Mapping[str, float]) -> dict[str, float]:
-    """``ends`` changed so that copies share one end: a concatenation with its inputs, and a max pool with its input."""
+    """``ends``, changed so that the inputs of a concatenation have its end, and a max pool has its input's end."""
     all_sites = sites(network)
     result = dict(ends)
     joins = [site for site in all_sites if site.kind == "concat"]
-    for join in reversed(joins):  # in reverse, since an input can be a concatenation itself
+    for join in reversed(joins):  # in reverse, because an input can itself be a concatenation
         for part in join.inputs:
             result[name(all_sites, output(all_sites[part]))] = result[name(all_sites, output(join))]
     for site in all_sites:

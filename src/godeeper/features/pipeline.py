@@ -4,8 +4,8 @@
 - ``Decode`` turns an entry into the network's input.  It runs in threads, ahead of the network.
 - ``input_batches`` groups inputs.
 - ``Forward`` runs the network on one batch.
-- A reducer, any function of a ``ComputedBatch``, returns a partial result.  Partial results ``merge``; the merged result
-  depends neither on the order of the batches nor on how photos were grouped.
+- A reducer is any function from a ``ComputedBatch`` to a partial result.  Partial results ``merge``; the merged result
+  depends neither on the order of the batches nor on the grouping of photos.
 - A sink writes results: a file, a store, an array.
 
 ``Stages`` holds the stages of one run as a record.  An executor (``features.executors``) runs it here or on other machines.
@@ -47,8 +47,8 @@ BATCH_SIZE = 8
 class Entry:
     """One photo of a source.
 
-    ``photo``: a path, or anything else that ``decode`` accepts.  ``position``: its index in the source.  ``pixels_sha256``: the hash that
-    its decoded pixels must have; empty if the pixels are not checked.
+    ``photo``: a path, or anything else that ``decode`` accepts.  ``position``: its index in the source.  ``pixels_sha256``:
+    the hash that its decoded pixels must have; empty if the pixels are not checked.
     """
 
     position: int
@@ -70,11 +70,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class PhotoInfo:
-    """What reducers need to know about a photo, without its pixels.
+    """The metadata of a photo for reducers, without its pixels.
 
-    ``position``, ``name`` and ``path``: of its ``Entry``.  ``error``: why it cannot be read; the fields after it are then empty.
-    ``sha256``: of the file.  ``size``: (width, height) in pixels.  ``pixels_sha256``: of the decoded pixels; empty unless ``Decode``
-    computed it.  ``notes``: repairs (see ``Photo.notes``).
+    ``position``, ``name`` and ``path``: as in its ``Entry``.  ``error``: the reason why the photo cannot be read; the fields
+    after it are then empty.  ``sha256``: the hash of the file.  ``size``: (width, height) in pixels.  ``pixels_sha256``: the
+    hash of the decoded pixels; empty unless ``Decode`` computed it.  ``notes``: repairs (see ``Photo.notes``).
     """
 
     position: int
@@ -96,8 +96,8 @@ class Decode:
     """Decodes, resizes and scales one photo.
 
     ``least_side``: the minimum length, in pixels, of the shorter side of a JPEG decoded at reduced size; None decodes
-    every photo at full size.  ``hash_pixels``: compute
-    ``PhotoInfo.pixels_sha256`` of all photos, not only of those whose entries have one.
+    every photo at full size.  ``hash_pixels``: compute ``PhotoInfo.pixels_sha256`` of all photos, not only of those whose
+    entries have one.
     """
 
     preprocess: Preprocess
@@ -120,7 +120,7 @@ class Decode:
 
 @dataclass(frozen=True)
 class InputBatch:
-    """Photos in order.  ``rows``: the indices in ``photos`` of those with an input.  ``inputs``: theirs, (1, 3, size, size) each."""
+    """Photos in order.  ``rows``: the indices of the photos with an input.  ``inputs``: these inputs, (1, 3, size, size) each."""
 
     photos: tuple[PhotoInfo, ...]
     rows: tuple[int, ...]
@@ -147,7 +147,7 @@ class ComputedBatch:
 
 
 class Forward:
-    """Runs ``plan`` on batches, one at a time; it is run as a plan for many photos, so that values do not depend on the batch."""
+    """Runs ``plan`` on batches, one at a time, with ``many_photos`` set, so that values do not depend on the batch."""
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self.engine = engine
@@ -163,7 +163,7 @@ class Forward:
         return ComputedBatch(batch.photos, batch.rows, values)
 
     def joined(self, inputs: tuple[Floats, ...]) -> Floats:
-        """(N, 3, size, size).  All batches share one array: large arrays that come and go fragment the heap."""
+        """The inputs as (N, 3, size, size).  All batches share one array, because repeated large allocations fragment the heap."""
         if self._array is None or len(self._array) < len(inputs):
             self._array = np.empty((max(len(inputs), BATCH_SIZE), *inputs[0].shape[1:]), np.float32)
         return np.concatenate(inputs, out=self._array[: len(inputs)])
@@ -186,7 +186,7 @@ def entries_of(photos: Iterable[PhotoSource]) -> Iterator[Entry]:
 
 
 def input_batches(photos: Iterable[Decoded], size: int = BATCH_SIZE) -> Iterator[InputBatch]:
-    """Photos in order, in batches of ``size`` inputs; photos without an input do not count towards ``size``."""
+    """Yield photos in batches of ``size`` inputs, in order; photos without an input do not count towards ``size``."""
     infos: list[PhotoInfo] = []
     inputs: dict[int, Floats] = {}
     for info, planes in photos:
@@ -201,7 +201,7 @@ def input_batches(photos: Iterable[Decoded], size: int = BATCH_SIZE) -> Iterator
 
 
 def distinct(photos: Iterable[Decoded]) -> Iterator[Decoded]:
-    """All photos, but without an input for a file whose bytes were already seen."""
+    """Yield all photos, without an input for a file whose bytes occurred before."""
     seen: set[str] = set()
     for info, planes in photos:
         yield info, None if info.sha256 in seen else planes
@@ -209,7 +209,7 @@ def distinct(photos: Iterable[Decoded]) -> Iterator[Decoded]:
 
 
 def require_readable(photos: Iterable[Decoded]) -> Iterator[Decoded]:
-    """All photos; raises the error of the first that cannot be read."""
+    """Yield all photos; raises the error of the first photo that cannot be read."""
     for info, planes in photos:
         if info.error is not None:
             raise info.error
@@ -227,7 +227,7 @@ def compute_batches(
     """Decode photos ahead in threads and run the network on them, batch by batch, in order.
 
     Args:
-        entries: taken as they are needed.
+        entries: the photos; they are taken when they are needed.
         decode_entry: ``Decode`` or a substitute.
         forward: ``Forward`` or a substitute; it processes the next batch while the caller uses the previous one.
         batch_size: inputs in a batch.
@@ -242,12 +242,12 @@ def compute_batches(
 
 @dataclass(frozen=True)
 class Stages(Generic[Value]):
-    """All stages of a run; called with entries, it returns the results of all their batches in order.
+    """All stages of a run; a call with entries returns the results of all their batches in order.
 
-    ``decode_entry``: ``Decode`` or a substitute.  ``forward``: ``Forward`` or a substitute.  ``reduce``: turns a computed batch into a
-    result.  ``batch_size`` and ``transform``: of ``compute_batches``; in other processes a transform sees a few dozen photos at a time.
-    ``fold``: other processes merge such a group's results, which are then ``Partial``, into one.  All of the stages can be pickled if
-    they are to run in another process.
+    ``decode_entry``: ``Decode`` or a substitute.  ``forward``: ``Forward`` or a substitute.  ``reduce``: converts a computed
+    batch to a result.  ``batch_size`` and ``transform``: as in ``compute_batches``; in other processes, a transform gets one
+    chunk of photos at a time.  ``fold``: whether a call merges its results, which must be ``Partial``, into one.  Stages that
+    run in other processes must be picklable.
     """
 
     decode_entry: Callable[[Entry], Decoded]
@@ -260,7 +260,10 @@ class Stages(Generic[Value]):
     def run(
         self, entries: Iterable[Entry], progress: Callable[[int], None] | None = None
     ) -> Generator[Value, None, None]:
-        """The result of each batch, in order; entries are taken as they are needed.  ``progress`` gets the number of photos done."""
+        """Yield the result of each batch, in order; entries are taken when they are needed.
+
+        ``progress`` is called with the number of photos done.
+        """
         batches = compute_batches(
             entries, self.decode_entry, self.forward, batch_size=self.batch_size, transform=self.transform
         )
@@ -285,7 +288,7 @@ def merged(
     start: Result,
     progress: Callable[[int], None] | None = None,
 ) -> Result:
-    """The partial results of all batches, merged into ``start``; ``progress`` gets the number of photos done."""
+    """The partial results of all batches, merged into ``start``; ``progress`` is called with the number of photos done."""
     done = 0
     for batch in batches:
         start = start.merge(reduce(batch))

@@ -2,8 +2,8 @@
 
 The store is one SQLite file.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision; its key is
 a hash of everything that determines it.  The doctor's findings are stored in the same table.  Several processes can share
-the file, and each can be killed or delete the file at any moment.  Each value has a digest; a value whose digest does not
-match counts as absent.  A file that SQLite cannot read is renamed and replaced by a new one.  If the store cannot be
+the file; any of them can be killed, or delete the file, at any moment.  Each value has a digest; a value whose digest does
+not match counts as absent.  A file that SQLite cannot read is renamed and replaced by a new file.  If the store cannot be
 written, results are computed again next time, and ``notes`` has a message.
 """
 
@@ -36,7 +36,7 @@ Row = tuple[bytes, bytes, int, bytes]
 
 SCHEMA = 1  # part of the file name, so that two versions of godeeper do not share one file
 FILE = f"features-{SCHEMA}.sqlite"
-FEATURE_RECIPE = 2  # increase when the same photo, weights, tensor and preprocessing give different features
+FEATURE_RECIPE = 2  # increase it when the same photo, weights, tensor and preprocessing give different features
 HALF = np.dtype("<f2")
 DAY = 24 * 60 * 60
 PATIENCE = 60.0  # seconds to wait while another process writes
@@ -260,7 +260,7 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 @contextmanager
 def alone(lock: Path) -> Iterator[None]:
-    """Hold a lock between processes.  It is SQLite's lock of an empty file, which the system releases if the process dies."""
+    """Hold a lock between processes: SQLite's lock on an empty file, which the system releases if the process dies."""
     with closing(sqlite3.connect(lock, timeout=PATIENCE, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield

@@ -1,8 +1,8 @@
-"""Tables of features on disk, of which a few hundred rows of a module are in memory at a time.
+"""Tables of features on disk; a few hundred rows of a module are in memory at a time.
 
-``FeatureTable`` has an array (N, C) in half precision for each module, all in one temporary file without a name.  The system
-deletes the file when it is closed or when the process ends, even if the process is killed.  Output files are written by ``file``.  ``blocks`` reads a module in
-blocks of rows; indexing reads a whole module each time.
+``FeatureTable`` has an array (N, C) in half precision for each module, all in one temporary file without a name.  The
+system deletes the file when it is closed or when the process ends, even if the process is killed.  ``blocks`` reads a
+module in blocks of rows; each indexing reads a whole module.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Kernels:
         """The sentence that explains the colours."""
         limit = self.limit(number)
         return (
-            f"the kernel's weights for red, green and blue, multiplied by the scale of batch normalisation if there is any;  "
+            f"the kernel's weights for red, green and blue, multiplied by the scale of batch normalisation if there is any; "
             f"mid grey is 0, and each colour ranges from {-limit:.3g} (dark) to {limit:.3g} (bright), the largest magnitude in this kernel"
         )
 

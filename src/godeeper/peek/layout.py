@@ -54,7 +54,7 @@ class Column:
         return self
 
     def bar(self, low: str, high: str, colour: str) -> Column:
-        """Add a colour bar between the texts of its ends; return the column."""
+        """Add a colour bar between the labels of its ends; return the column."""
         ramp = table(colour)[np.linspace(0, 255, BAR[0]).round().astype(np.uint8)]
         strip = Image.fromarray(np.broadcast_to(ramp, (BAR[1], BAR[0], 3)).copy())
         start = round(font(SMALL).getlength(low)) + GAP

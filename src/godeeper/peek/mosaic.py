@@ -1,8 +1,7 @@
 """All filters of a tensor side by side, with a legend that states the scale exactly.
 
 ``lay_out`` arranges the channels in a grid without changing their values.  A ``Range`` has the values that are shown as
-dark and as bright, one pair for all tiles or one for each tile.  A tile whose range is empty is dark; there is no division
-by zero.
+dark and as bright: one pair for all tiles, or one pair per tile.  A tile whose range is empty is dark.
 """
 
 from __future__ import annotations
@@ -127,7 +126,7 @@ def grid(count: int, scale: str, rows: int | None) -> tuple[int, int]:
 
 
 def wide_columns(count: int) -> int:
-    """The number of columns with the fewest empty cells, of those between the square root of ``count`` and twice that."""
+    """The number of columns between sqrt(``count``) and 2 sqrt(``count``) that leaves the fewest cells empty."""
     root = math.sqrt(count)
     candidates = range(max(1, math.floor(root)), max(1, math.ceil(2 * root)) + 1)
     return min(candidates, key=lambda columns: (-count % columns, abs(columns - 1.5 * root)))
@@ -136,7 +135,7 @@ def wide_columns(count: int) -> int:
 def lay_out(tiles: NDArray[Any], rows: int, columns: int) -> NDArray[Any]:
     """Arrange (C, H, W) as (rows · H, columns · W), row by row from filter 0 at the top left.
 
-    The arrangement is that of the original code's reshape to (H, W, rows, columns), transpose (2, 0, 3, 1) and reshape.
+    The result is the same as in the original code: reshape to (H, W, rows, columns), transpose (2, 0, 3, 1), reshape.
     Cells without a filter are NaN, or 0 if the type has no NaN.
     """
     count, height, width = tiles.shape

@@ -37,8 +37,8 @@ class View:
 
     ``scale`` and ``rows``: see ``Peek.mosaic``.  ``zoom``: pixels of the picture per value along each side.  ``colour``: the
     colour map.  ``gutter``: pixels between tiles.  ``numbers``: whether each filter's number is above its tile.  ``frame``:
-    whether a heading and a legend are around the mosaic; by default they are, except for ``scale="blog"``, as in the blog.
-    The legend is always in the PNG's text chunks.
+    whether to draw a heading and a legend; by default True, except for ``scale="blog"``.  The legend is always in the PNG's
+    text chunks.
 
     Raises:
         OptionError: ``zoom`` or ``gutter`` is too small.

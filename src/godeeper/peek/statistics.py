@@ -39,8 +39,8 @@ def selectivities(activations: Floats) -> NDArray[np.float64]:
         activations: (C, H, W), rectified.
 
     Returns:
-        (C,) float64 from 0 (the same value everywhere) to 1 (a single active cell).  A filter that is zero everywhere has
-        NaN.  All filters have NaN if the maps have a single cell, or if any value is below zero.
+        (C,) float64 from 0 (the same value everywhere) to 1 (a single active cell).  NaN for a filter that is zero
+        everywhere.  NaN for all filters if the maps have a single cell, or if any value is below zero.
 
     >>> selectivities(np.array([[[0, 0], [0, 3]], [[2, 2], [2, 2]], [[0, 0], [0, 0]]], np.float32)).tolist()
     [1.0, 0.0, nan]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SMALLEST_TILE, LARGEST_TILE = 24, 36
 PHOTO_SIDE = 160
-CLEAR = 1  # the transparent level, between tiles and where there is no tile
+CLEAR = 1  # the level that is transparent: between tiles, and in cells without a tile
 
 NOTES = (  # each line is as wide as a legend
     "Pictures: the filters of each box that vary most over",
@@ -38,8 +38,9 @@ NOTES = (  # each line is as wide as a legend
 
 
 def thumbnails(peeks: Sequence[Peek], boxes: Sequence[OperationBox]) -> dict[int, Picture]:
-    """Site index -> picture.  ``boxes``: the boxes with room for a picture.  ``peeks``: the peeks at their sites, in the same
-    order.
+    """Site index -> picture.
+
+    ``boxes``: the boxes with room for a picture.  ``peeks``: the peeks at their sites, in the same order.
     """
     return {box.site.index: thumbnail(peek, box.tiles) for peek, box in zip(peeks, boxes, strict=True)}
 
@@ -80,7 +81,7 @@ def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def spaced(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Tiles (C, H, W) enlarged by a whole number to ``SMALLEST_TILE`` or more, each with a clear line below and beside it."""
+    """Tiles (C, H, W) enlarged by a whole number to at least ``SMALLEST_TILE``, with a transparent line below and beside."""
     zoom = max(1, math.ceil(SMALLEST_TILE / max(tiles.shape[1:])))
     enlarged = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
     return np.pad(opaque(enlarged), ((0, 0), (0, 1), (0, 1)), constant_values=CLEAR)

@@ -1,8 +1,8 @@
 """The layout of a poster: the position of every filter.  Nothing is drawn here.
 
 The parts of the network (the photo, the stem, each module, the classifier) are bands from top to bottom.  Each tensor is a
-block of its filters at native pixels, and the blocks of a band stand side by side in program order on a shelf.  If one
-shelf would be too high, the blocks are split into the shelves with the least total height.
+block of its filters at native resolution.  The blocks of a band are side by side on a shelf, in program order.  If one
+shelf would be too high, the blocks are split into several shelves, with the least total height.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def shelf(tensors: Sequence[Tensor], top: int, room: int) -> Shelf:
 
 
 def split(tensors: Sequence[Tensor], room: int) -> list[Sequence[Tensor]]:
-    """The tensors of each shelf: all on one, or if that is too high, on those with the least total height."""
+    """The tensors of each shelf: all on one shelf or, if that is too high, split for the least total height."""
     if lowest(tensors, room) <= HIGHEST_SHELF:
         return [tensors]
     best: list[tuple[int, list[int]]] = [

@@ -1,6 +1,6 @@
 """The page that shows a poster: one HTML file with inline script, style and data, so that it can be opened from disk.
 
-Browsers let a page that is opened as a file show pictures but not read files.  So the page contains the record, and its
+In a browser, a page opened as a file can show pictures but cannot read files.  So the page contains the record, and its
 script reads no values from the tiles.
 """
 

@@ -79,8 +79,8 @@ def write_poster(
         parts: title -> tensors, from the top of the poster to the bottom.
         values: the values (C, H, W) of each tensor, in the same order.
         scale: ``shared``, ``filter``, ``percentile``, ``signed`` or ``blog``, as in a mosaic.
-        provenance: fields of the record that state where the values come from.
-        force: also write into a folder with other contents, and replace files there that have the names of a poster's.
+        provenance: the provenance of the values, as fields of the record.
+        force: also write into a folder with other contents, and replace files there with the names of a poster's files.
 
     Raises:
         UnknownName: no such scale.

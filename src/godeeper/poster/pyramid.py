@@ -1,8 +1,8 @@
 """Write the Deep Zoom tiles of a picture of any height from its rows, which arrive from top to bottom.
 
-Each level of the pyramid has less than a row of tiles in memory, and passes its rows at half size, averaged 2 x 2, to the
-next smaller level.  Tiles are PNGs of 8 bits, compressed by run lengths (zlib's ``Z_RLE``): for pictures of filters this is
-much faster than what image libraries do, and the files are smaller (``docs/decisions/0015-poster-tiles.md``).
+Each level of the pyramid holds less than a row of tiles in memory.  It passes its rows at half size, averaged 2 x 2, to the
+next smaller level.  Tiles are 8-bit PNGs, compressed by run lengths (zlib's ``Z_RLE``).  For pictures of filters, this is
+much faster than image libraries, and the files are smaller (``docs/decisions/0015-poster-tiles.md``).
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Pyramid:
             self.settle()
 
     def submit(self, path: Path, pixels: Pixels) -> None:
-        """Queue one tile for the threads; wait for the oldest one if too many are queued."""
+        """Queue one tile for the threads; wait for the oldest tile if too many are queued."""
         self.waiting.append(self.pool.submit(write_tile, path, pixels, self.colours))
         if len(self.waiting) > WAITING:
             self.settle()

@@ -1,8 +1,8 @@
 """Finds the networks in a foreign file, and chooses one.
 
 A file may contain several copies of a network: training scripts also store moving averages of the weights.  Wrappers
-(DataParallel, Lightning, custom classes) add a prefix to all names.  A candidate is a prefix with which the file has
-enough of the names of one release.
+(DataParallel, Lightning, custom classes) add a prefix to all names.  A prefix is a candidate if the file has enough of
+the names of one release after this prefix.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AVERAGED = re.compile(r"(?:^|_)(?:ema|swa|shadow|averaged?)(?:_|$)", re.IGNORECA
 """A word in the prefix of moving averages of the weights (EMA, SWA)."""
 
 LEAST_KNOWN = 1 / 6
-"""The minimum share of a release's names that a candidate must have; a graph with folded normalisations has a fifth."""
+"""The minimum share of a release's names in a candidate.  A graph with folded normalisations has a fifth of the names."""
 
 LONGEST_NAME = 512
 
@@ -80,7 +80,7 @@ def candidates_of(foreign: ForeignWeights) -> list[Candidate]:
 
 
 def candidates_in_layout(foreign: ForeignWeights, blueprint: Blueprint, layout: ReleaseLayout) -> Iterator[Candidate]:
-    """The candidates with the layout of one release: one for each prefix with enough names."""
+    """Yield the candidates with the layout of one release: one for each prefix with enough names."""
     known: dict[str, set[str]] = defaultdict(set)
     slots = frozenset(layout.slots(blueprint, ()))
     for name in foreign.tensors:
@@ -129,7 +129,10 @@ def choose(
 
 
 def without_copies(foreign: ForeignWeights, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """The candidates without exact copies of an earlier one, as when a file stores a module under two names."""
+    """The candidates without exact copies of earlier candidates, except moving averages, which are all kept.
+
+    A file has copies if it stores one module under two names.
+    """
     import numpy as np
 
     def equal(a: Candidate, b: Candidate) -> bool:
@@ -161,7 +164,7 @@ def choice_notes(candidate: Candidate, others: Sequence[Candidate]) -> tuple[str
 
 
 def belongs(candidate: Candidate, bare: str) -> bool:
-    """Whether a name without prefix belongs to the network, but not to its classifier, which ``heads`` finds."""
+    """Whether a name without prefix belongs to the network; False for the classifier, which ``heads`` finds."""
     if candidate.layout.dropped.search(bare):
         return True
     return bool(re.match(layer_pattern(candidate.layout.name), bare)) and not is_head_name(candidate, bare)
@@ -178,7 +181,7 @@ def layer_pattern(layout: str) -> str:
 
 
 def is_head_name(candidate: Candidate, bare: str) -> bool:
-    """Whether a name is that of the classifier in the release."""
+    """Whether a name is one of the release's classifier."""
     names = {
         "torchvision": r"fc\.(weight|bias)",
         "tf2015": r"softmax/(weights|biases)",
@@ -189,7 +192,7 @@ def is_head_name(candidate: Candidate, bare: str) -> bool:
 
 
 def another_network(foreign: ForeignWeights) -> WeightsError:
-    """The error for a file without a supported network; it names the network if that is recognised."""
+    """The error for a file without a supported network; its message names the network if it is recognised."""
     known = known_network(foreign.tensors)
     if NOT_YET in known:
         return WeightsError(f"{foreign.path}: {known}")

@@ -1,4 +1,4 @@
-"""Converts foreign weights into godeeper's: selects a network, prepares it, and maps and checks its tensors.
+"""Converts foreign weights to godeeper's format: selects a network, prepares it, and maps and checks its tensors.
 
 The tensor names of each release are in ``layouts``.  A file is converted completely or not at all: missing or unknown
 tensors, wrong shapes and values that are not finite raise an error that names the tensors.
@@ -35,7 +35,7 @@ PREPROCESSING = {
 """The preprocessing in each release's own code.
 
 torchvision normalises photos with ImageNet's mean and standard deviation, and ``transform_input`` in its network undoes
-that: for a pixel x from 0 to 255, the first convolution reads x / 127.5 - 1.
+this.  For a pixel x from 0 to 255, the first convolution reads x / 127.5 - 1.
 """
 
 
@@ -68,7 +68,7 @@ def convert(
         source: the origin of the file.
         licence: the licence of the weights.
         preprocessing: fields that differ from the dialect's.
-        labels: one per class; if not given, the file's own or the dialect's.
+        labels: one per class; by default the labels in the file, or else those of the dialect.
         which: the network to use if the file contains several: its prefix, or ``ema``.
         bgr: whether the network was trained on BGR input; its first kernels are then reordered for RGB.
         notes: further notes for the description.
@@ -219,7 +219,7 @@ def check_values(foreign: ForeignWeights, tensors: Mapping[str, Floats]) -> None
 def type_notes(
     foreign: ForeignWeights, theirs: Mapping[str, tuple[str, Axes]], expected: Mapping[str, tuple[int, ...]]
 ) -> Iterator[str]:
-    """A note on each type other than float32 in which tensors are stored."""
+    """Yield a note on each stored type other than float32."""
     verbs = {"float16": "widened", "bfloat16": "widened", "float64": "rounded"}
     kinds = [foreign.types[theirs[ours][0]] for ours in expected]
     for kind in dict.fromkeys(kinds):

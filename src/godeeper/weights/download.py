@@ -84,7 +84,7 @@ class Downloader:
         part.replace(path)
 
     def open(self, release: Release, start: int) -> tuple[http.client.HTTPResponse, int]:
-        """The response of the server, and the offset at which it starts, which is 0 if the server cannot resume."""
+        """The server's response, and the offset at which it starts; the offset is 0 if the server cannot resume."""
         opener = urllib.request.build_opener(SameSchemes(self.schemes))
         headers = {"User-Agent": f"godeeper/{__version__}", "Accept-Encoding": "identity"}
         if start:
@@ -116,7 +116,7 @@ class Downloader:
 
 
 def copy(response: Any, part: Path, start: int, total: int, report: Progress, release: Release) -> int:
-    """Write the response to ``part`` after its first ``start`` bytes; returns the number of bytes then in it."""
+    """Write the response to ``part`` after its first ``start`` bytes; returns the new size of ``part``."""
     done = start
     try:
         with part.open("r+b" if start else "wb") as file:

@@ -1,8 +1,9 @@
 """Weights files: safetensors files whose metadata contains a description of the weights.
 
-The name of a tensor is the address of its site and a name as in the 2015 graph: ``mixed/tower_2/conv/conv2d_params``,
-``…/batchnorm/beta``; biases are called ``…/bias``.  The axes of kernels are OIHW.  A tensor is float32, or uint8 with a
-scale and a minimum: value = q · scale + minimum, computed in double precision and rounded to single.
+A tensor is named by the address of its site and the parameter's name in the 2015 graph:
+``mixed/tower_2/conv/conv2d_params``, ``…/batchnorm/beta``; biases are called ``…/bias``.  The axes of kernels are OIHW.
+A tensor is float32, or uint8 with a scale and a minimum: value = q · scale + minimum, computed in double precision and
+rounded to single.
 The only metadata key, ``godeeper``, is a ``Description`` as JSON.  No pickle is ever read.
 """
 
@@ -38,10 +39,11 @@ BATCHNORM_EPSILON = 0.001
 class Description:
     """The metadata of a weights file.
 
-    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` for pixels from 0 to 255,
-    each one number or one per channel.  ``quantised``: tensor name -> (scale, minimum).  ``labels``: one per class, empty
-    if the file has no classifier.  ``sha256``: the hash of everything else in the file.  ``scope``: the prefix of the
-    tensor names in the original file.  ``aliases``: further tensor names in the original file -> ours.
+    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` for pixels from 0 to 255;
+    these two are single numbers, or lists with one number per channel.  ``quantised``: tensor name -> (scale, minimum).
+    ``labels``: one per class, empty if the file has no classifier.  ``sha256``: the hash of everything else in the file.
+    ``scope``: the prefix of the tensor names in the original file.  ``aliases``: further tensor names in the original
+    file -> ours.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Description:
     aliases: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON, without newer ones that are empty, so that the hashes of older files stay the same."""
+        """The fields as JSON.  Empty fields of newer versions are left out, so that the hashes of older files stay valid."""
         return {name: value for name, value in asdict(self).items() if value or name not in ("scope", "aliases")}
 
 
@@ -79,7 +81,7 @@ class WeightsFile:
     description: Description
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the path and the description; ``reopened`` finds the file, which may be elsewhere on another machine."""
+        """Pickle the path and the description; ``reopened`` finds the file, which may have another path there."""
         from .registry import reopened
 
         return reopened, (self.path, self.description)
@@ -105,7 +107,7 @@ class WeightsFile:
 
     @cached_property
     def expected(self) -> dict[str, tuple[int, ...]]:
-        """Name -> shape of all tensors that the file must contain; those of a classifier only if there are labels."""
+        """Name -> shape of all tensors that the file must contain; classifier tensors are expected only with labels."""
         return expected_tensors(self.blueprint, with_classifier=bool(self.description.labels))
 
     def verify(self) -> None:

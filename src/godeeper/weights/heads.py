@@ -42,7 +42,7 @@ def aliases(foreign: ForeignWeights, head: CandidateHead | None) -> dict[str, st
 def heads_of(
     foreign: ForeignWeights, candidate: Candidate, loose: Sequence[str]
 ) -> tuple[list[CandidateHead], frozenset[str]]:
-    """The classifiers on the network's features, and the tensors of an original classifier that a retrained one replaces."""
+    """The classifiers on the network's features, and the tensors of an original classifier that retraining replaced."""
     if foreign.heads:
         known = [CandidateHead(head.weights, head.biases) for head in foreign.heads if head.weights in foreign.tensors]
         old = [head for head in known if head.weights.endswith("softmax/weights")]
@@ -98,7 +98,7 @@ def further_layers(foreign: ForeignWeights, candidate: Candidate, loose: Iterabl
 
 
 def is_layer(candidate: Candidate, stem: str, tensors: Mapping[str, NDArray[Any]]) -> bool:
-    """Whether tensors with a common prefix are those of a layer, and not the weights of a loss or the state of a metric."""
+    """Whether tensors with a common prefix are a layer's, and not the weights of a loss or the state of a metric."""
     sides = [values.ndim for values in tensors.values()]
     if candidate.layout.name != "torchvision" and max(sides) >= 2:
         return True
@@ -137,6 +137,6 @@ def choose_head(
 
 
 def head_notes(candidate: Candidate, head: CandidateHead | None) -> Iterator[str]:
-    """A note on the name of the classifier, if it is not that of the release."""
+    """A note on the name of the classifier, if it differs from the release's."""
     if head and not is_head_name(candidate, head.weights.removeprefix(candidate.prefix)):
         yield f"the classifier is {head.weights}"

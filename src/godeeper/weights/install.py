@@ -91,7 +91,7 @@ def add(what: str | Path, options: Options = Options(), report: Progress = quiet
 
 
 def add_file(path: Path, options: Options) -> Added:
-    """Install a local file. If its SHA-256 or MD5 is that of an official release, it is treated as that release."""
+    """Install a local file.  A file with the SHA-256 or MD5 of an official release is treated as that release."""
     if not is_there(path) and path.name == str(path) and not path.suffix:
         raise UnknownName("weights", str(path), [*OFFICIAL, "the path of a file"])
     own = own_file(path)
@@ -145,7 +145,7 @@ def is_retrained(weights: str) -> bool:
 
 
 def write_installed(name: str, tensors: Mapping[str, NDArray[Any]], description: Description) -> WeightsFile:
-    """Write weights into the weights folder; an old file of that name is kept until the new one is complete."""
+    """Write weights into the weights folder; an old file of that name stays until the new file is complete."""
     return write(weights_folder() / f"{name}{ENDING}", tensors, description)
 
 
@@ -216,6 +216,6 @@ def free_name(name: str, options: Options) -> str:
 
 
 def name_of(path: Path) -> str:
-    """A name for weights, derived from the name of their file or, if that is a common one, of its folder."""
+    """A name for weights, derived from their file's name or, if that name is a common one, from the folder's name."""
     stem = path.resolve().parent.name if path.stem in COMMON_STEMS else path.stem
     return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._") or "weights"

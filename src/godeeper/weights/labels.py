@@ -109,6 +109,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 
 def labels_beside(path: Path) -> Path | None:
-    """The label file beside a retrained graph: ``retrained_labels.txt`` for ``retrained_graph.pb``; None without one."""
+    """The label file beside a retrained graph, such as ``retrained_labels.txt`` for ``retrained_graph.pb``; or None."""
     names = dict.fromkeys([path.stem.replace("graph", "labels") + ".txt", f"{path.stem}_labels.txt", *BESIDE])
     return next((found for name in names if name != path.name and (found := path.with_name(name)).is_file()), None)

@@ -1,4 +1,4 @@
-"""The layouts of releases: how each names its tensors and orders their axes, derived from the blueprint.
+"""The layouts of releases: the names of tensors and the order of their axes, derived from the blueprint.
 
 There is one function for each of the four releases.  ``convert`` uses them and checks whether the tensors of a file fit.
 """
@@ -75,7 +75,7 @@ def slim_slots(blueprint: Blueprint, _names: Iterable[str]) -> dict[str, Slot]:
 
 
 def keras_slots(blueprint: Blueprint, names: Iterable[str]) -> dict[str, Slot]:
-    """Names such as ``conv2d_7/kernel``, in Keras; layers are matched by order, whatever number the file starts with."""
+    """Names such as ``conv2d_7/kernel``, in Keras; layers are matched by order, because files start from any number."""
     layers = {name.rpartition("/")[0] for name in names}
     convs = in_order("conv2d", layers) or default_layers("conv2d", blueprint)
     norms = in_order("batch_normalization", layers) or default_layers("batch_normalization", blueprint)

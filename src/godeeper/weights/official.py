@@ -1,8 +1,8 @@
 """The official releases of Inception v3 weights: their addresses and published checksums.
 
-Every checksum here was published by the project itself, at the place given in ``published``; we computed none of
-them.  If a project publishes no SHA-256, or only part of one, the SHA-256 of the first download is pinned in
-``pins.json`` beside the weights, and later downloads must match it.
+Each project published these checksums itself, at the place given in ``published``; none was computed by us.  If a
+project publishes no SHA-256, or only part of one, the SHA-256 of the first download is pinned in ``pins.json`` beside
+the weights, and later downloads must match it.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ with ImageNet's mean and standard deviation.
 """
 
 BGR = "bgr-"
-"""The prefix of a scaling for a network that was trained on BGR input, which ``caffe`` implies."""
+"""The prefix of a scaling for a network that was trained on BGR input; ``caffe`` means BGR even without it."""
 
 LARGEST_NUMBER = 1e6  # in a scaling
 
@@ -60,8 +60,8 @@ class Scaling:
 def scaling_named(text: str) -> Scaling:
     """The scaling that a user gave; raises ``UnknownName`` if it cannot be read.
 
-    ``text``: a name in ``SCALINGS``, or numbers to subtract and divide by, each one or three (red, green, blue):
-    ``127.5/127.5``, ``123,117,104/1``.  Both may have the prefix ``bgr-``.
+    ``text``: a name in ``SCALINGS``; or the number to subtract and the number to divide by, such as ``127.5/127.5``, where
+    three numbers (red, green, blue) can replace one: ``123,117,104/1``.  Both forms may have the prefix ``bgr-``.
     """
     bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
     if name in SCALINGS:
@@ -90,7 +90,7 @@ def parse_numbers(text: str) -> float | list[float] | None:
 
 
 def as_list(numbers: float | list[float] | None) -> list[float]:
-    """One number or three as a list; None as zero."""
+    """One number or three numbers as a list; None as zero."""
     return numbers if isinstance(numbers, list) else [numbers or 0.0]
 
 
@@ -256,7 +256,7 @@ def pin(release: Release, got: Digests, folder: Path) -> bool:
 
 
 def pins(folder: Path) -> dict[str, dict[str, Any]]:
-    """Name of a release -> its pin; empty if there is no pin file.  Raises ``DownloadError`` if it cannot be read."""
+    """Name of a release -> its pin; empty without a pin file.  Raises ``DownloadError`` if the file cannot be read."""
     path = folder / "pins.json"
     try:
         known: dict[str, dict[str, Any]] = json.loads(path.read_bytes())

@@ -19,7 +19,7 @@ from .layouts import NORM_PARTS, ReleaseLayout, Slot
 from .select import FOLDED, Selected
 
 SOFTMAX = ("softmax", "log_softmax")
-"""Final activations with which the probabilities are the softmax of the logits, as in godeeper."""
+"""Final activations for which the probabilities are the softmax of the logits, as in godeeper."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def count_classes(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> int:
 
 
 def unfold(foreign: ForeignWeights, slots: Mapping[str, Slot]) -> tuple[ForeignWeights, str]:
-    """The weights with a separate batch normalisation after each kernel into which one was folded, and a note.
+    """The weights with separate batch normalisations in place of those folded into kernels, and a note.
 
     The new normalisations only add the stored bias: gamma 1, mean 0, variance 1 - epsilon.  Their scale is exactly 1 in
-    single precision, so that the network computes the same values.
+    single precision, so the network computes the same values.
     """
     import numpy as np
 

@@ -1,8 +1,7 @@
 """Data types for names: the names of a site, its place in the network, and a naming convention.
 
-The conventions of each network are in a file of their own (``names.inception_v3``, ``names.googlenet``, …), and
-``conventions`` lists them all.  Names do not depend on the dialect: a site has the same name in a release that
-computes something else there.
+Each network has a file with its conventions (``names.inception_v3``, ``names.googlenet``, …), and ``conventions`` lists
+them all.  Names do not depend on the dialect: a site keeps its name even if a release has another operation there.
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from typing import Literal
 from ..ops import Branch, Conv, Operation, Pool
 
 Stage = Literal["conv", "bias", "batchnorm", "relu"]
-"""A stage of a convolution: its raw output, the value after the bias or batch normalisation, or after the ReLU."""
+"""A stage of a convolution: its raw output, its value after the bias or batch normalisation, or its value after the ReLU."""
 
 
 @dataclass(frozen=True)
 class Names:
-    """A site's name in each convention of its network, None in a convention that does not name it.
+    """A site's name in each convention of its network; None if a convention has no name for it.
 
     Each convention is also an attribute: ``names.tf2015``, ``names.bvlc``.
     """
@@ -34,7 +33,7 @@ class Names:
 
     def as_dict(self) -> dict[str, str | None]:
         """Convention -> name, in the order of the network's conventions."""
-        return dict(self.__dict__.get("by_convention", ()))  # missing while a copy is being created
+        return dict(self.__dict__.get("by_convention", ()))  # the field is missing while a copy is being created
 
     @property
     def first(self) -> str | None:

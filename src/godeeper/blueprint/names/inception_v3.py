@@ -1,12 +1,12 @@
 """The rules that name the sites of Inception v3 in five conventions.
 
-tf2015       node names of the 2015 graph: ``mixed/tower_2/conv``.  A branch of one operation is in the scope of
-             the module, the others are in ``tower``, ``tower_1``, …; the convolutions of a fork are in ``mixed``.
+tf2015       node names of the 2015 graph: ``mixed/tower_2/conv``.  A branch with one operation is in the scope of
+             the module, longer branches are in ``tower``, ``tower_1``, …, and the convolutions of a fork in ``mixed``.
 slim         layer names: ``Mixed_5b/Branch_3/Conv2d_0b_1x1``.  The number increases when the grid size changes, the
-             letter with each module.  In the released checkpoints, five names break the rule; they are kept.
+             letter with each module.  Five names in the released checkpoints break this rule and are used unchanged.
 torchvision  attribute paths, and fx node names for operations that torchvision calls as functions.
 keras        layer names, numbered in order of creation as in TF 2 and Keras 3: ``conv2d``, ``conv2d_1``, …
-keras2.2     the same names as in Keras 2.2 and older, which count from 1; used only with this prefix.
+keras2.2     the same names counted from 1, as in Keras 2.2 and older; used only with this prefix.
 
 Names do not depend on the dialect: ``mixed_10/tower_2/pool`` is a max pool in the 2015 graph, and slim's name for
 the same site is ``AvgPool_0a_3x3``.  Pools of stride 1 are named as average pools, the others as max pools.
@@ -44,7 +44,7 @@ SLIM_EXCEPTIONS = {
 
 
 def tf2015_names(places: Iterable[NamedPlace]) -> Iterator[str | None]:
-    """Names such as ``mixed/tower_2/conv``; the 2015 graph does not concatenate forks separately, so their joins have none."""
+    """Names such as ``mixed/tower_2/conv``; joins of forks have no name, because the 2015 graph has no such joins."""
     seen: Counter[str] = Counter()
     for placed in places:
         place = placed.place
@@ -255,4 +255,4 @@ ASKED_FOR = (
         staged=keras_staged,
     ),
 )
-"""Conventions whose names mean other tensors in those above; they apply only to names with the convention as a prefix."""
+"""Conventions whose names mean other tensors in the conventions above; they apply only to names with their prefix."""

@@ -17,13 +17,13 @@ from ..plan import Key, name
 class Adjoints(GraphBuilder):
     """Adds the adjoints of a graph's operations to the graph.
 
-    ``adjoint`` takes ``given``, the gradient with respect to the value of ``key``, and adds ``output``, the gradient with respect
-    to the input at ``position`` of its operation.
+    ``adjoint`` takes ``given``, the gradient with respect to the value of ``key``.  It adds ``output``, the gradient with
+    respect to the input at ``position`` of the operation that computes ``key``.
     """
 
     @singledispatchmethod
     def adjoint(self, _op: Operation | None, key: Key, position: int, given: str, output: str) -> None:
-        """Add the adjoint of one operation; the type of ``op`` selects the method.  This one is for sites without ``op``."""
+        """Add the adjoint of one operation; the type of ``op`` selects the method.  This method is for sites without it."""
         site = self.sites[key.site]
         shape = self.sites[site.inputs[position]].shape
         if site.kind == "concat":
@@ -125,13 +125,14 @@ class Adjoints(GraphBuilder):
     def norm_adjoint(self, op: Norm, key: Key, _position: int, given: str, output: str) -> None:
         """Add the adjoint of local response normalisation, with y = x d^-beta and d = bias + alpha / size * (sum of squares).
 
-        It is g d^-beta - 2 alpha beta / size * x * (sum over the channels that read this one of g x d^(-beta - 1)).
+        The adjoint is g d^-beta - 2 alpha beta / size * x * (sum of g x d^(-beta - 1) over the channels that read this
+        channel).
         """
         source = self.source_name(self.sites[self.sites[key.site].inputs[0]])
         channels = self.sites[key.site].shape[0]
         distance = (
             np.arange(channels)[None] - np.arange(channels)[:, None]
-        )  # offset of the channel that is read from the channel that is computed
+        )  # (computed, read): the index of the channel that is read minus that of the channel that is computed
         band = ((distance >= -((op.size - 1) // 2)) & (distance <= op.size // 2)).astype(np.float32)
         share = op.alpha / op.size
         squares = [f"{output}/squares", self.constant(f"{output}/band", share * band[:, :, None, None])]

@@ -1,8 +1,9 @@
-"""Builds the ONNX graph of a backward run: the forward operations, then the adjoint of each, last one first.
+"""Builds the ONNX graph of a backward run: the forward operations, then their adjoints in reverse order.
 
-The adjoint of an operation takes the gradient of a scalar with respect to the operation's output and returns the gradient with
-respect to its input (reverse-mode differentiation; Griewank and Walther, Evaluating Derivatives, 2008).  At the kinks of ReLU and
-max pools, the gradients are PyTorch's: zero for a ReLU at 0, and the first of equal values in a window, row by row.
+The adjoint of an operation takes the gradient of a scalar with respect to the operation's output and returns the gradient
+with respect to its input (reverse-mode differentiation; Griewank and Walther, Evaluating Derivatives, 2008).  Kinks are
+treated as in PyTorch: the gradient of a ReLU at 0 is zero, and among equal maxima in a window of a max pool, the first in
+row-major order gets the gradient.
 
 Names in the graph: ``ADDRESS`` for values, ``ADDRESS/given`` for the gradients that are fed, ``ADDRESS/gradient`` for results.
 """
@@ -55,7 +56,7 @@ class BackwardBuilder(Adjoints):
         self.planned = planned
         self.path = planned.on_path()
         self.gradients: dict[Key, list[str]] = {key: [name(self.sites, key) + GIVEN] for key in planned.of}
-        """Tensor -> the names of the gradients that its readers pass back, which add up."""
+        """Tensor -> the names of the gradients that its readers pass back; their sum is the tensor's gradient."""
         self.results: dict[Target, list[str]] = {}
         """Target -> the names of the values whose sum is its gradient."""
         self.normalised = {each.site for each in planned.wrt if isinstance(each, Parameter) and each.name == "scale"}
@@ -115,7 +116,7 @@ class BackwardBuilder(Adjoints):
             self.node("Sum", parts, target_name(self.planned, target))
 
     def step_back(self, key: Key) -> None:
-        """Add the adjoint of the operation that computes ``key``, and the results that it gives."""
+        """Add the adjoint of the operation that computes ``key``, and the gradients of the targets at this operation."""
         given = self.total(key)
         if key in self.planned.wrt:
             self.results.setdefault(key, []).append(given)
@@ -135,7 +136,7 @@ class BackwardBuilder(Adjoints):
                 self.gradients.setdefault(source, []).append(label)
 
     def total(self, key: Key) -> str:
-        """The name of the gradient with respect to ``key``: the sum of what all its readers pass back."""
+        """The name of the gradient with respect to ``key``: the sum of the gradients that its readers pass back."""
         parts = self.gradients[key]
         if len(parts) == 1:
             return parts[0]
@@ -156,7 +157,7 @@ class BackwardBuilder(Adjoints):
         return label
 
     def kernel_gradient(self, site: Site, op: Conv, key: Key, given: str, label: str) -> None:
-        """Add the gradient with respect to a kernel: the input convolved with the gradient, batch and channels exchanged."""
+        """Add the gradient with respect to a kernel: input convolved with gradient, batch and channel axes exchanged."""
         height, width = op.kernel
         source = name(self.sites, sources(self.sites, key, (self.planned.fed,))[0])
         if key.stage != "conv":

@@ -32,16 +32,16 @@ class Parameter(NamedTuple):
 
 
 Target = Key | Parameter
-"""What a gradient is taken with respect to."""
+"""The tensor or parameter that a gradient is taken with respect to."""
 
 
 @dataclass(frozen=True)
 class BackwardPlan:
     """One backward run as data.
 
-    From the value of ``fed``, the run computes the tensors ``of`` and, given the gradient of a scalar with respect to each of them,
-    the gradient of that scalar with respect to each of ``wrt``.  ``fetched``: tensors whose values are returned too.
-    ``steps``: the tensors computed on the way, in order.
+    The run computes the tensors ``of`` from the value of ``fed``.  Given the gradient of a scalar with respect to each tensor
+    in ``of``, it computes the gradient of that scalar with respect to each target in ``wrt``.  ``fetched``: tensors whose
+    values are also returned.  ``steps``: the tensors computed on the way, in order.
     """
 
     blueprint: Blueprint

@@ -1,4 +1,4 @@
-"""Resolves names to the tensor that is differentiated, and to the target that it is differentiated with respect to."""
+"""Resolves the name of the tensor that is differentiated, and of the target that it is differentiated with respect to."""
 
 from __future__ import annotations
 

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 
 THREADS = 4
-"""The number of threads in a pass over many photos.  The last bits of torch's values depend on the number of threads, and they should
-not depend on the number of cores."""
+"""The number of threads in a pass over many photos.  It is fixed, because the last bits of torch's values depend on it."""
 
 FORKED = [False]
 
@@ -46,7 +45,7 @@ class TorchEngine:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy or an unpickled engine loads its module again, on a device of the machine that it is on."""
+        """A copy or an unpickled engine loads its module again, on a device of its machine."""
         return TorchEngine, (self.weights, self.requested_device)
 
     @cached_property

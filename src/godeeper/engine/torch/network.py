@@ -2,7 +2,7 @@
 
 Each operation is a separate submodule that can be hooked, replaced and exported; none is functional or works in place.
 Submodules have torchvision's names, so that state dicts can be exchanged with torchvision, timm and pytorch-fid.
-Pools and joins, which are functional there, are submodules here.  ``at`` returns the submodule of any address.
+Pools and joins, which are function calls in torchvision, are submodules here.  ``at`` returns the submodule of any address.
 
 Importing this file imports torch; importing godeeper does not.
 """
@@ -52,7 +52,7 @@ class InceptionModule(nn.Module):
     def __init__(self, in_channels: int, blueprint: Module, conv_paths: Iterable[str] | None = None) -> None:
         super().__init__()
         self.in_channels = in_channels
-        self.paths: list[str] = []  # of all operations in program order
+        self.paths: list[str] = []  # the path of each operation, in program order
         given = None if conv_paths is None else iter(conv_paths)
         routes, self.out_channels = [], 0
         for branch in blueprint.branches:
@@ -95,7 +95,7 @@ class InceptionModule(nn.Module):
         return path
 
     def unused(self, name: str) -> str:
-        """The next unused name of that kind: ``pool``, ``pool_1``, …"""
+        """The next unused name made from ``name``: ``pool``, ``pool_1``, …"""
         return numbered(name, sum(path.partition("_")[0] == name for path in self.paths))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -266,7 +266,7 @@ def capture(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Ca
 def captured_keys(module: TorchNetwork, addresses: str | Sequence[str]) -> Iterator[Key]:
     """The tensors to capture.
 
-    A pattern selects only tensors that the network computes; a plain name selects its tensor in any case.
+    A pattern selects only tensors that the network computes; a plain name always selects its tensor.
     """
     for text in [addresses] if isinstance(addresses, str) else addresses:
         keys = map(key_of, resolve(module.blueprint, text))

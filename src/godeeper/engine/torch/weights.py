@@ -92,8 +92,8 @@ def from_state_dict(
 ) -> TorchNetwork:
     """A network with the parameters of a state dict from torchvision, timm or pytorch-fid.
 
-    It has as many classes as the state dict.  Without ``fc.*`` it ends at ``pool_3/_reshape``, and with ``AuxLogits.*`` it
-    has the auxiliary classifier.
+    The state dict determines the number of classes.  Without ``fc.*`` the network ends at ``pool_3/_reshape``, and with
+    ``AuxLogits.*`` it has the auxiliary classifier.
 
     Args:
         state: the result of ``torch.load(path, weights_only=True)`` or ``safetensors.torch.load_file(path)``.
@@ -131,7 +131,7 @@ def check_tensors(state: Mapping[str, torch.Tensor]) -> None:
 
 
 def check_state(state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], network: str) -> None:
-    """Raise ``WeightsError`` if ``state`` does not fit, with the first few of the parameters at fault."""
+    """Raise ``WeightsError``, which names a few of the wrong parameters, if ``state`` does not fit."""
     faults = {
         "missing": [name for name in expected if name not in state and not name.endswith(COUNTER)],
         "unknown": [name for name in state if name not in expected],

@@ -1,1 +1,1 @@
-"""Executors: where the stages of a run work, in this process or, with Ray, in processes on any number of machines."""
+"""Executors run the stages of a pipeline in this process or, with Ray, in processes on any number of machines."""

@@ -1,4 +1,4 @@
-"""Chunks: consecutive items that one worker computes together, and the shelf on which their results wait for their turn."""
+"""Chunks of consecutive items, each processed by one worker, and the shelf that reorders their results."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from .kept import KeptChunks
 
 CHUNK = 32  # photos: four batches
-MOST_CHUNKS = 20_000  # Ray Data keeps a record of each
+MOST_CHUNKS = 20_000  # Ray Data keeps a record per chunk
 
 
 class Shelf:
-    """Results by the numbers of their chunks, until they are taken: in memory, or in files if they are kept."""
+    """Holds the results of chunks, by chunk number, until they are taken: in files if ``kept`` is given, else in memory."""
 
     def __init__(self, chunks: Sequence[Sequence[Any]], kept: KeptChunks | None) -> None:
         self.sizes = [len(chunk) for chunk in chunks]
@@ -31,7 +31,7 @@ class Shelf:
         return (number for number in range(len(self.sizes)) if number not in self)
 
     def put(self, number: int, result: Any) -> None:
-        """Put a result on the shelf; in memory if the disk is full."""
+        """Put a result on the shelf; if the disk is full, the result stays in memory."""
         self.items += self.sizes[number]
         if self.kept and self.kept.store(self.paths[number], result):
             self.stored.add(number)
@@ -39,14 +39,14 @@ class Shelf:
             self.results[number] = result
 
     def take(self, number: int) -> Any | None:
-        """Take a result from the shelf; its file stays.  None if the file is gone."""
+        """Take a result from the shelf, without removing its file; None if another run removed the file."""
         if number in self.stored and self.kept:
             return self.kept.load(self.paths[number])
         return self.results.pop(number)
 
 
 def chunk_size(items: int) -> int:
-    """The number of items in a chunk, for a number of items."""
+    """The number of items per chunk, for ``items`` items in all."""
     return max(CHUNK, -(-items // MOST_CHUNKS))
 
 

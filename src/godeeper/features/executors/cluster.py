@@ -1,6 +1,6 @@
-"""``Cluster``: Ray on this machine or elsewhere: started or connected, used, and stopped again.
+"""``Cluster`` starts Ray on this machine or connects to a running Ray, uses it, and stops or disconnects it.
 
-Ray on this machine listens on loopback only, sends no usage reports, has no dashboard, prints nothing, and ends with the block.
+A Ray that it starts listens on loopback only, sends no usage reports, has no dashboard, and prints nothing.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from .worker import Parcel
 
 SCHEME = "ray://"
 PATIENCE = 5.0  # seconds in which a cluster must respond
-WAIT = 120.0  # seconds in which a worker must start; machines that a cluster adds on demand need some
+WAIT = 120.0  # seconds in which a worker must start; a cluster may have to add a machine first
 WAIT_VARIABLE = "GODEEPER_RAY_WAIT"
-LEAST_FREE = 1 << 18  # bytes on the disk of Ray's sockets and logs
-MOST_CORES = 4  # of a worker: more threads for one photo after the other wait for one another
+LEAST_FREE = 1 << 18  # free bytes needed on the disk of Ray's sockets and logs
+MOST_CORES = 4  # per worker; with more threads on small batches, threads mostly wait for each other
 LOOPBACK = "127.0.0.1"
-PREFIX = "gdray-"  # of folders of logs and sockets
+PREFIX = "gdray-"  # begins the names of folders with Ray's logs and sockets
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # avoids a warning
-    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "6",  # a busy machine needs some; there are three attempts
+    "RAY_CLIENT_INITIAL_CONNECTION_TIMEOUT_S": "6",  # enough for a busy machine; there are three attempts
     "RAY_CLIENT_MAX_CONNECTION_TIMEOUT_S": "8",
 }
 """Environment variables that Ray reads when it is imported or started."""
@@ -46,7 +46,11 @@ class Cluster:
     """A connection to Ray."""
 
     def __init__(self, address: str, cores: int = 0, status: Callable[[str], None] | None = None) -> None:
-        """``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: of each worker; 0 chooses.  ``status``: is called with what the run waits for."""
+        """Store the settings; ``connect`` connects.
+
+        ``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: the number of cores per worker; 0 chooses it.  ``status``: called
+        with a message while the run waits, and with an empty string afterwards.
+        """
         self.address = address
         self.cores = cores
         self.status = status or (lambda _: None)
@@ -68,7 +72,7 @@ class Cluster:
         else:
             set_private()
         self.ray = imported()
-        self.joined = self.address == "ray" and self.ray.is_initialized()  # by the program that uses godeeper
+        self.joined = self.address == "ray" and self.ray.is_initialized()  # by the calling program
         if self.joined:
             return
         self.stack.enter_context(silence())
@@ -77,7 +81,7 @@ class Cluster:
                 self.join(named)
             else:
                 self.start()
-        except Exception as error:  # Ray raises bare exceptions, too
+        except Exception as error:  # Ray also raises plain Exception
             self.disconnect()
             raise ClusterError(f"cannot use Ray at {named or 'this machine'}: {one_line(error)}") from error
         except BaseException:
@@ -85,7 +89,7 @@ class Cluster:
             raise
 
     def start(self) -> None:
-        """Start Ray on this machine, for this run alone."""
+        """Start Ray on this machine, for this run only."""
         remove_abandoned()
         check_space()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=short_folder()))
@@ -99,12 +103,12 @@ class Cluster:
         )
 
     def join(self, address: str) -> None:
-        """Connect to a cluster that runs already."""
+        """Connect to a running cluster."""
         check_reachable(address)
         self.ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL)
 
     def disconnect(self) -> None:
-        """Stop what ``connect`` started."""
+        """Stop the Ray that ``connect`` started, or disconnect from a cluster."""
         if self.joined or self.ray is None:
             return
         with self.stack, suppress(Exception):  # nothing can be done if Ray does not stop properly
@@ -114,7 +118,7 @@ class Cluster:
 
     @property
     def errors(self) -> tuple[type[BaseException], ...]:
-        """The errors that a lost process or machine causes."""
+        """The exceptions that Ray raises when a process or machine is lost."""
         return self.ray.exceptions.RayError, ConnectionError
 
     def is_alive(self) -> bool:
@@ -125,20 +129,20 @@ class Cluster:
             return False
 
     def why(self, error: BaseException) -> str:
-        """A message, in one line, for an error that ended the run."""
+        """A one-line message for an error that ended the run."""
         return f"Ray stopped the work: {one_line(error)}; finished results are kept if the command can resume; run it again"
 
     def put(self, payload: bytes) -> Any:
-        """Store bytes where all workers can get them from."""
+        """Store bytes in Ray's object store, where all workers can read them; returns a reference."""
         return self.ray.put(payload)
 
     def results(self, parcel: Parcel, rows: Sequence[Row]) -> Generator[tuple[int, bytes, bytes], None, None]:
-        """Number, result and error of each row, in any order.
+        """Yield the number, result and error of each row, in any order.
 
         Raises:
             ClusterError: no worker can start.
         """
-        if not any(self.sizes()):  # a cluster that adds machines on demand
+        if not any(self.sizes()):  # the cluster adds machines on demand
             self.wait_for_worker(self.cores or 1)
         workers, cores = self.layout()
         self.wait_for_worker(cores)
@@ -154,11 +158,11 @@ class Cluster:
                 self.ray.kill(coordinator)
 
     def is_client(self) -> bool:
-        """Whether this process is outside the cluster: Ray Data then runs in a process inside."""
+        """Whether this process is outside the cluster; Ray Data then runs in a process inside the cluster."""
         return bool(self.ray.util.client.ray.is_connected())
 
     def layout(self) -> tuple[int, int]:
-        """The number of workers, and the cores of each."""
+        """The number of workers, and the number of cores per worker."""
         usable = [size for size in self.sizes() if size]
         cores = self.cores or min([MOST_CORES, *usable])
         return max(1, sum(size // cores for size in usable)), cores
@@ -168,10 +172,10 @@ class Cluster:
         return [int(node["Resources"].get("CPU", 0)) for node in self.ray.nodes() if node["Alive"]]
 
     def wait_for_worker(self, cores: int) -> None:
-        """Wait until Ray can start a process on so many cores, for a limited time: Ray itself would wait without end.
+        """Wait until Ray can start a process with ``cores`` cores.  Ray itself has no time limit for this.
 
         Raises:
-            ClusterError: it cannot.
+            ClusterError: no process could start within ``waiting_time()``.
         """
         patience = waiting_time()
         probe = self.ray.remote(num_cpus=cores)(nothing).remote()
@@ -201,30 +205,33 @@ class Cluster:
 
 
 def set_private() -> None:
-    """Have Ray's processes listen on loopback only, and to each other: Ray would store their token in the user's home.
+    """Make Ray's processes listen on loopback only, and accept only requests with a random token.
 
-    Ray reads the variables when it is imported.
+    Ray reads these variables when it is imported.  Without the token, Ray would write one to the user's home folder.
     """
     if "ray" in sys.modules:
         return
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # its other effect: addresses are those of loopback
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # as a side effect, Ray uses loopback addresses
     if "RAY_AUTH_MODE" not in os.environ:
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         os.environ["RAY_AUTH_MODE"] = "token"
 
 
 def use_token() -> None:
-    """Send the token that Ray finds on this machine: clusters ask for it if they found one, and Ray's client sends none by itself."""
+    """Make Ray's client send the token that is stored on this machine, if any; by default it sends none.
+
+    A cluster that has a token requires it.
+    """
     stored = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
     if "RAY_AUTH_TOKEN" in os.environ or is_file(stored):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def imported() -> Any:
-    """Imports Ray, with its messages and reports off.
+    """Import Ray, with its messages and usage reports off.
 
     Raises:
-        MissingExtra: it is not installed, or a part of it is missing.
+        MissingExtra: Ray or pyarrow is not installed.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -236,13 +243,13 @@ def imported() -> Any:
         import ray
     except ImportError:
         raise MissingExtra("ray") from None
-    ray._private.worker.print_to_stdstream = say_nothing  # prints on standard output, where JSON goes
+    ray._private.worker.print_to_stdstream = say_nothing  # it prints on standard output, which must contain only JSON
     return ray
 
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Drop the log lines of Ray, also of its C++ code and of the processes it starts; our own messages are still printed."""
+    """Drop all log lines of Ray, its C++ code and its processes; godeeper's own messages are still printed."""
     disabled, own = logging.root.manager.disable, sys.stderr
     logging.disable(logging.CRITICAL)
     before = os.dup(2)
@@ -270,11 +277,11 @@ def writes_to(stream: Any, descriptor: int) -> bool:
 
 
 def nothing() -> None:
-    """A task that Ray can run as soon as a worker could start."""
+    """A task that does nothing; Ray runs it as soon as a worker can start."""
 
 
 def waiting_time() -> float:
-    """Seconds in which a worker must start; raises ``OptionError``."""
+    """The time limit for the start of a worker in seconds; raises ``OptionError``."""
     text = os.environ.get(WAIT_VARIABLE, "")
     try:
         seconds = float(text or WAIT)
@@ -286,7 +293,7 @@ def waiting_time() -> float:
 
 
 def check_space() -> None:
-    """Raise ``OSError`` if the disk of Ray's sockets and logs is full: Ray itself would wait for its own processes."""
+    """Raise ``OSError`` if the disk of Ray's sockets and logs is full; Ray itself would wait instead."""
     folder = short_folder()
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE:
@@ -296,7 +303,7 @@ def check_space() -> None:
 
 
 def say_nothing(*_: object, **__: object) -> None:
-    """Replaces the function that prints messages of other machines."""
+    """Replaces Ray's function that prints messages of other machines."""
 
 
 def check_reachable(address: str) -> None:
@@ -307,12 +314,12 @@ def check_reachable(address: str) -> None:
 
 
 def short_folder() -> str:
-    """A folder for temporary files with a short path: it holds Ray's sockets, whose paths may have at most 107 bytes."""
+    """A temporary folder with a short path, because the paths of Ray's sockets can have at most 107 bytes."""
     return "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()  # noqa: S108
 
 
 def remove_abandoned() -> None:
-    """Remove the folders of Ray's logs that killed processes left."""
+    """Remove the folders with Ray's logs that killed processes left behind."""
     for folder in Path(short_folder()).glob(f"{PREFIX}*-*"):
         process = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not Path("/proc", process).exists() and Path("/proc", str(os.getpid())).exists():

@@ -1,4 +1,4 @@
-"""``Executor``: runs stages on photos and returns the results in order; ``Here`` is the one of this process."""
+"""``Executor``: runs stages on photos and yields the results in order; ``Here`` runs them in this process."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Executor(Protocol):
         progress: Done | None = None,
         kept: KeptChunks | None = None,
     ) -> Generator[Value, None, None]:
-        """The reducer's results, in the order of the entries.
+        """Yield the reducer's results, in the order of the entries.
 
         Args:
-            stages: what is computed.
-            entries: of the photos.
+            stages: the stages to run.
+            entries: the photos.
             progress: called with the number of photos done.
-            kept: where finished results are kept for a later run, if this one is stopped; only other processes keep them.
+            kept: stores finished results, so that a later run can resume; ``Here`` stores none.
         """
 
     def map(
@@ -50,13 +50,14 @@ class Executor(Protocol):
         progress: Done | None = None,
         kept: KeptChunks | None = None,
     ) -> Generator[Value, None, None]:
-        """``work(chunk)`` of each chunk of ``items``, in order.
+        """Yield ``work(chunk)`` for each chunk of ``items``, in order.
 
         Args:
-            work: for other processes, a callable that can be pickled; a process unpickles it once and calls it for many chunks.
-            items: for other processes, anything that can be pickled.
+            work: a callable; for other processes it must be picklable.  A process unpickles it once and calls it for many
+                chunks.
+            items: for other processes, picklable objects.
             progress: called with the number of items done.
-            kept: as for ``run``; the items are then entries.
+            kept: as in ``run``; the items must then be entries.
         """
 
 
@@ -75,7 +76,7 @@ class Here:
         progress: Done | None = None,
         kept: KeptChunks | None = None,  # noqa: ARG002 (nothing is kept here)
     ) -> Generator[Value, None, None]:
-        """As ``Executor.run``; entries are taken as they are needed, and a few batches are in memory."""
+        """See ``Executor.run``.  Entries are read lazily, and only a few batches are in memory."""
         yield from stages.run(entries, progress)
 
     def map(
@@ -85,7 +86,7 @@ class Here:
         progress: Done | None = None,
         kept: KeptChunks | None = None,  # noqa: ARG002 (nothing is kept here)
     ) -> Generator[Value, None, None]:
-        """As ``Executor.map``."""
+        """See ``Executor.map``."""
         done = 0
         for chunk in cut(items, CHUNK):
             yield work(chunk)
@@ -102,10 +103,10 @@ def executor_named(on: str | None, status: Callable[[str], None] | None = None) 
 
     Args:
         on: ``ray`` for this machine or the cluster that ``RAY_ADDRESS`` names, ``ray://HOST:PORT``, or nothing.
-        status: called with what it waits for, again and again, and with an empty text when it goes on.
+        status: called repeatedly with a message while the executor waits, and with an empty string afterwards.
 
     Raises:
-        OptionError: another name.
+        OptionError: ``on`` is another name.
         MissingExtra: Ray is not installed.
         ClusterError: there is no Ray at that address.
     """
@@ -128,5 +129,5 @@ def check_name(on: str) -> None:
 
 
 def is_port(text: str) -> bool:
-    """Whether it is a TCP port."""
+    """Whether ``text`` is the number of a TCP port."""
     return text.isascii() and text.isdecimal() and 0 < int(text[:6]) < 65536

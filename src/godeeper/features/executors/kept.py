@@ -1,7 +1,8 @@
-"""``KeptChunks``: results of finished chunks in the cache folder, so that a run whose driver was stopped resumes.
+"""``KeptChunks``: results of finished chunks in the cache folder, so that a run can resume after its driver was stopped.
 
-A chunk's key is a hash of everything that determines its result: the recipe, and name, size and time of change of its photos.
-Files appear whole, end with a digest of their content, and are removed when the run's output is written.
+A chunk's key is a hash of everything that determines its result: the recipe, and the name, size and modification time of
+each photo.  Files are written atomically and end with a digest of their content.  They are removed when the run's output
+is written.
 """
 
 from __future__ import annotations
@@ -28,16 +29,18 @@ FOLDER, ATTEMPTS, TRAVELLED = (
     "chunks",
     "attempts",
     "travelled",
-)  # in the cache folder; the last has weights, see ``worker``
+)  # folders in the cache folder; the last one holds weights, see ``worker``
 DIGEST_BYTES = 32
 ABANDONED = 7 * 24 * 3600.0  # seconds after which a stopped run counts as abandoned
 
 
 class KeptChunks:
-    """Results by the content of their chunks."""
+    """Stores results by the content of their chunks."""
 
     def __init__(self, recipe: str, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
-        """``recipe``: everything but the photos that determines a result.  ``encode`` and ``decode``: between a result and bytes."""
+        """``recipe``: everything except the photos that determines a result.  ``encode`` and ``decode``: convert a result to bytes
+        and back.
+        """
         self.folder = chunks_folder() / hashlib.sha256(recipe.encode()).hexdigest()[:40]
         self.encode = encode
         self.decode = decode
@@ -50,19 +53,19 @@ class KeptChunks:
         return self.folder / hashlib.sha256(facts.encode()).hexdigest()[:40]
 
     def load(self, path: Path) -> Any | None:
-        """The result in a file; None if there is none, or it is damaged."""
+        """The result in a file; None if the file is missing or damaged."""
         try:
             content = path.read_bytes()
         except OSError:
             return None
-        self.used.add(path)  # a damaged file is removed in the end, too
+        self.used.add(path)  # ``remove`` also removes damaged files
         payload, digest = content[:-DIGEST_BYTES], content[-DIGEST_BYTES:]
         if hashlib.sha256(payload).digest() != digest:
             return None
         return self.decode(payload)
 
     def store(self, path: Path, result: Any) -> bool:
-        """Store a result; returns whether that was possible."""
+        """Store a result; returns False if the file cannot be written."""
         payload = self.encode(result)
         try:
             write_atomically(path, payload + hashlib.sha256(payload).digest(), durable=False)
@@ -81,7 +84,7 @@ class KeptChunks:
 
 
 def version_of(entry: Entry) -> tuple[int, int]:
-    """Size and time of change of a photo's file; zeros if it cannot be read."""
+    """The size and modification time of a photo's file; zeros if it cannot be read."""
     if isinstance(entry.photo, RemotePhoto):
         return entry.photo.version
     try:
@@ -92,12 +95,12 @@ def version_of(entry: Entry) -> tuple[int, int]:
 
 
 def chunks_folder() -> Path:
-    """The folder of all runs' kept results."""
+    """The folder with the kept results of all runs."""
     return cache_folder() / FOLDER
 
 
 def remove_abandoned(older_than: float = ABANDONED) -> None:
-    """Remove what is left of runs that stopped so many seconds ago and were not resumed."""
+    """Remove the files of runs that stopped more than ``older_than`` seconds ago and were not resumed."""
     for kind in (FOLDER, ATTEMPTS, TRAVELLED):
         with suppress(OSError):
             for path in (cache_folder() / kind).iterdir():

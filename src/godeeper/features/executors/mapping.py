@@ -1,4 +1,4 @@
-"""Maps workers over rows with Ray Data: in the driver's process, or for a driver outside the cluster in a process inside."""
+"""Maps workers over rows with Ray Data, in the driver's process or, if the driver is outside the cluster, in an actor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def mapped(parcel: Parcel, rows: Sequence[Row], workers: int, cores: int) -> Gen
         fn_constructor_args=(parcel,),
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=cores,
-        max_restarts=parcel["attempts"],  # Ray Data's default is to try without end
+        max_restarts=parcel["attempts"],  # Ray Data's default has no limit
         max_task_retries=parcel["attempts"],
     )
     table: Any
@@ -35,7 +35,7 @@ def mapped(parcel: Parcel, rows: Sequence[Row], workers: int, cores: int) -> Gen
 
 
 class Coordinator:
-    """``mapped`` as an actor.  Ray's client, unlike a process of the cluster, cannot use Ray Data's actors."""
+    """Runs ``mapped`` as an actor in the cluster, because Ray's client cannot use Ray Data's actors."""
 
     def __init__(self, parcel: Parcel, rows: Sequence[Row], workers: int, cores: int) -> None:
         self.results = mapped(parcel, rows, workers, cores)

@@ -1,8 +1,9 @@
 """``OnRay``: runs stages with Ray Data, in processes on this machine or on a cluster.
 
-Photos are cut into chunks, which do not depend on the number of workers.  Ray Data maps ``Worker`` over the chunks; their results
-arrive in any order and are returned in the order of the photos.  Ray starts a killed worker again and repeats its chunk.  If
-Ray Data itself fails, for example because a machine was lost with results on it, the chunks that have not arrived are mapped again.
+Photos are cut into chunks, which do not depend on the number of workers.  Ray Data maps ``Worker`` over the chunks.  The
+results arrive in any order and are returned in the order of the photos.  If a worker is killed, Ray starts it again and
+repeats its chunk.  If Ray Data itself fails, for example because a machine was lost with results on it, the chunks without
+a result are mapped again.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ class OnRay:
     def __init__(
         self, address: str = "ray", *, chunk: int = 0, cores: int = 0, status: Callable[[str], None] | None = None
     ) -> None:
-        """``address`` and ``status``: see ``executor_named``.  ``chunk``: photos in a chunk.  ``cores``: of each worker.  0 chooses."""
+        """``address`` and ``status``: see ``executor_named``.  ``chunk``: photos per chunk.  ``cores``: cores per worker.
+
+        If ``chunk`` or ``cores`` is 0, a default is used.
+        """
         self.cluster = Cluster(address, cores, status)
         self.chunk = chunk
         self.running: list[Generator[Any, None, None]] = []
@@ -44,7 +48,7 @@ class OnRay:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        for results in self.running:  # an exception may hold them open, and they cannot end without Ray
+        for results in self.running:  # an exception may keep a generator open, which cannot be closed without Ray
             results.close()
         self.running.clear()
         self.cluster.disconnect()
@@ -56,7 +60,7 @@ class OnRay:
         progress: Callable[[int], None] | None = None,
         kept: KeptChunks | None = None,
     ) -> Generator[Value, None, None]:
-        """As ``Executor.run``."""
+        """See ``Executor.run``."""
         with closing(self.map(stages, list(entries), progress, kept)) as chunks:
             for results in chunks:
                 yield from results
@@ -68,13 +72,7 @@ class OnRay:
         progress: Callable[[int], None] | None = None,
         kept: KeptChunks | None = None,
     ) -> Generator[Value, None, None]:
-        """``work(chunk)`` of each chunk of ``items``, in order.
-
-        Args:
-            work: any callable that can be pickled; a worker unpickles it once and calls it for many chunks.
-            items: anything that can be pickled.
-            progress: called with the number of items done.
-            kept: where finished results are kept; the items are then entries.
+        """See ``Executor.map``.
 
         Raises:
             ClusterError: the cluster fails, or has another version of godeeper.
@@ -96,7 +94,7 @@ class OnRay:
     def arrivals(
         self, work: Callable[[Sequence[Any]], Value], chunks: Sequence[Sequence[Any]], numbers: Iterable[int]
     ) -> Generator[tuple[int, Value], None, None]:
-        """The numbers and results of these chunks, each once, in the order in which they arrive."""
+        """Yield the number and result of each of these chunks, in the order of arrival."""
         waiting = dict.fromkeys(numbers)
         if not waiting:
             return

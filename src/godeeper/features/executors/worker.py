@@ -1,8 +1,8 @@
-"""The worker: a class that Ray Data runs in processes on any machine, and the parcel that it gets.
+"""``Worker``, which Ray Data runs in processes on any machine, and the parcel that contains its work.
 
-The parcel has the pickled work and the weights' files.  A weights file travels once to a machine: workers look for it where the
-driver has it and in their cache folder, compare SHA-256, and otherwise get its bytes from Ray and store them.  A worker
-opens its engine once, for as many threads as Ray gives it cores.
+The parcel has the pickled work and references to the weights files.  A weights file is sent to a machine only once: a worker
+first looks for a file with the same SHA-256 at the driver's path and in its own cache folder, and otherwise gets the bytes
+from Ray and stores them.  A worker opens its engine once, with one thread for each core that Ray assigns to it.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ FOREIGN = (
 
 
 class Packer(pickle.Pickler):
-    """Pickles work, but only names of weights and of caches: both have other paths on another machine."""
+    """Pickles work.  Weights and caches are pickled by reference, because their paths differ between machines."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
         self.weights: dict[str, Path] = {}  # SHA-256 of the file -> its path
 
     def persistent_id(self, obj: Any) -> Any:
-        """What a worker needs to find the object."""
+        """The reference by which a worker finds the object; None if the object itself is pickled."""
         if isinstance(obj, WeightsFile):
             digest = file_sha256(obj.path)
             self.weights[digest] = obj.path
@@ -66,14 +66,14 @@ class Packer(pickle.Pickler):
 
 
 class Unpacker(pickle.Unpickler):
-    """Unpickles what ``Packer`` wrote, with this machine's paths."""
+    """Unpickles the output of ``Packer``, with this machine's paths."""
 
     def __init__(self, work: bytes, weights: dict[str, Callable[[], bytes]]) -> None:
         super().__init__(io.BytesIO(work))
         self.weights = weights
 
     def persistent_load(self, pid: Any) -> Any:
-        """The object on this machine."""
+        """The object on this machine for a reference."""
         kind, *facts = pid
         if kind == "weights":
             digest, path, description = facts
@@ -83,7 +83,7 @@ class Unpacker(pickle.Unpickler):
 
 
 def packed(work: Work, put: Callable[[bytes], Any]) -> Parcel:
-    """The parcel of some work; ``put`` stores bytes where all workers get them from, and returns a reference."""
+    """The parcel of ``work``; ``put`` stores bytes where all workers can read them, and returns a reference."""
     file = io.BytesIO()
     packer = Packer(file)
     packer.dump(work)
@@ -113,7 +113,7 @@ def unpacked(parcel: Parcel, get: Callable[[Any], bytes]) -> Work:
 
 
 def found(digest: str, path: Path, fetch: Callable[[], bytes]) -> Path:
-    """A file on this machine with that SHA-256: the one at ``path``, the one in the cache folder, or a new one.
+    """A file on this machine with this SHA-256: at ``path``, in the cache folder, or newly written from ``fetch()``.
 
     Raises:
         WeightsError: ``fetch`` returns other bytes.
@@ -135,7 +135,7 @@ def found(digest: str, path: Path, fetch: Callable[[], bytes]) -> Path:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file; empty if it cannot be read."""
+    """The SHA-256 of a file; empty if it cannot be read."""
     try:
         with open_regular(path) as file:
             return hashlib.file_digest(cast("Any", file), "sha256").hexdigest()
@@ -144,7 +144,7 @@ def file_sha256(path: Path) -> str:
 
 
 class Worker:
-    """Does work on chunks; an error is a result, so that Ray does not try again what will fail again."""
+    """Processes chunks.  Errors are returned as results, so that Ray does not repeat work that would fail again."""
 
     def __init__(self, parcel: Parcel) -> None:
         import ray
@@ -162,7 +162,7 @@ class Worker:
             self.error = error
 
     def __call__(self, table: Any) -> Any:
-        """A table with the columns ``number`` and ``items`` -> one with ``number``, ``result`` and ``error``."""
+        """A table with the columns ``number``, ``result`` and ``error``, for a table with ``number`` and ``items``."""
         import pyarrow
 
         results, errors = [], []
@@ -182,12 +182,12 @@ class Worker:
 
 @contextmanager
 def counted(name: str, what: str, most: int) -> Iterator[None]:
-    """Count the attempts at a block on this machine, in a file that is removed when the block ends.
+    """Count the attempts to run a block on this machine, in a file that is removed when the block ends.
 
-    Ray repeats a block whose process was killed.  ``what``: what the message says happened.
+    Ray repeats a block whose process was killed.  ``what``: the beginning of the error message.
 
     Raises:
-        ClusterError: so many processes were killed within the block that the chunk itself must be the reason.
+        ClusterError: more than ``most`` attempts; the chunk itself probably kills the processes.
     """
     attempts = cache_folder() / ATTEMPTS / name
     with suppress(OSError):
@@ -208,7 +208,7 @@ def counted(name: str, what: str, most: int) -> Iterator[None]:
 
 
 def described(error: Exception) -> tuple[str, str, str]:
-    """Kind, message and traceback of an error, in built-in types; the traceback is empty if the input caused the error."""
+    """The class name, message and traceback of an error; the traceback is empty if the input caused the error."""
     if is_out_of_memory(error):
         return ClusterError.__name__, OUT_OF_MEMORY, ""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -223,7 +223,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def restored(kind: str, message: str, trace: str) -> Exception:
-    """The error that ``described`` described; one that the input did not cause has the worker's traceback in its message."""
+    """The error from the result of ``described``; its message includes the worker's traceback, if there is one."""
     if trace:
         return RuntimeError(f"{kind} in a worker: {message}\n{trace}")
     classes: dict[str, type[GodeeperError]] = {

@@ -1,7 +1,6 @@
 """Reads weights files of other projects: recognises the format by the content and calls its reader.
 
-There is one module per format.  Each reader returns a ``ForeignWeights``, names and values; it never runs code from
-the file.
+There is one module per format.  Each reader returns a ``ForeignWeights`` and never runs code from the file.
 """
 
 from __future__ import annotations
@@ -85,12 +84,12 @@ def read_zip(path: Path) -> ForeignWeights:
 
 
 def starts(*magic: bytes) -> Callable[[Path, bytes], bool]:
-    """The test whether a file starts with one of these byte strings."""
+    """A function that returns whether a file starts with one of these byte strings."""
     return lambda _path, start: start.startswith(magic)
 
 
 def is_safetensors(path: Path, start: bytes) -> bool:
-    """Whether a file starts with a length of eight bytes and a JSON header; a JSON file may have a brace there by chance."""
+    """Whether a file starts with an eight-byte length and a JSON header; a JSON file can have a brace there by chance."""
     return start[8:9] == JSON and path.suffix != ".json"
 
 
@@ -122,7 +121,7 @@ FORMATS = (
 
 
 def check_added(path: Path) -> None:
-    """Raise ``WeightsError`` for a file in a format that ``godeeper weights add`` reads, with this advice."""
+    """Raise ``WeightsError`` for a file that ``godeeper weights add`` can read; the message says so."""
     with suppress(OSError), open_regular(path) as file:
         start = file.read(16)
         may_be_ours = start[8:9] == JSON  # a truncated safetensors file

@@ -33,7 +33,7 @@ SECONDS_PER_MIB = 1
 
 
 def read_in_child(path: Path, reader: Reader) -> ForeignWeights:
-    """Read a file with ``reader`` in a child process; raises ``WeightsError``, also for a crash and at the time limit."""
+    """Read a file with ``reader`` in a child process; raises ``WeightsError``, also after a crash or the time limit."""
     seconds = time_limit(path)
     try:
         code, data = output_of(command(reader, path, seconds), seconds)
@@ -106,7 +106,7 @@ def parse_output(path: Path, data: bytes) -> ForeignWeights:
 
 
 def stored_as(kind: str) -> str:
-    """The type in which the child sends a tensor; it sends zeros of type int8 in place of an unknown type."""
+    """The type in which the child sends a tensor; tensors of unknown types are sent as int8 zeros."""
     return kind if kind in TYPES else "int8"
 
 

@@ -66,7 +66,7 @@ class ForeignWeights:
     ``operations``: node -> operation, if the file contains a graph.  ``heads``: the classifiers of a graph, found by its
     connections.  ``folded``: kernel -> bias that is added after it, where batch normalisation was folded into the kernel.
     ``activation``: the final activation of the classifier, if the file states it.
-    ``labels``: one per class, if the file contains them.  ``notes``: notes on what was corrected or skipped.
+    ``labels``: one per class, if the file contains them.  ``notes``: notes on corrected or skipped tensors.
     """
 
     path: Path
@@ -123,7 +123,7 @@ def array_of(data: Any, kind: str, shape: tuple[int, ...], label: str) -> NDArra
 
 
 def widen_bfloat16(bits: NDArray[Any]) -> NDArray[Any]:
-    """bfloat16 values as float32: they are the upper 16 bits, and the lower 16 bits are zero."""
+    """bfloat16 values as float32: they become the upper 16 bits, and the lower 16 bits are zero."""
     import numpy as np
 
     return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)

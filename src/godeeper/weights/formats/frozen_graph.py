@@ -41,7 +41,7 @@ ENTRY_KEY, ENTRY_VALUE = 1, 2
 VALUE_FLOAT, VALUE_BOOL, VALUE_TENSOR = 4, 5, 8
 TENSOR_TYPE, TENSOR_SHAPE, TENSOR_CONTENT, TENSOR_FLOATS = 1, 2, 4, 5
 SHAPE_SIDE, SIDE_LENGTH = 2, 1
-"""The numbers of the fields that are read, each with its message."""
+"""The numbers of the fields that are read; each name begins with the message that has the field."""
 
 TYPES = {1: "float32", 2: "float64", 3: "int32", 9: "int64", 14: "bfloat16", 19: "float16"}
 
@@ -217,9 +217,9 @@ def read_shape(message: memoryview) -> tuple[int, ...]:
 
 
 def normalisations(path: Path, nodes: list[Node], tensors: dict[str, NDArray[Any]]) -> tuple[str, ...]:
-    """Check the epsilon of all batch normalisations, and replace unused gammas in ``tensors`` with 1; returns a note on them.
+    """Check the epsilon of all batch normalisations, and replace unused gammas in ``tensors`` with 1.
 
-    Raises ``WeightsError`` for another epsilon.
+    Returns a note on the replaced gammas.  Raises ``WeightsError`` for another epsilon.
     """
     import numpy as np
 

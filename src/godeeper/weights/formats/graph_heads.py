@@ -1,7 +1,7 @@
 """Finds the classifiers of a TensorFlow graph, and batch normalisations that were folded into kernels.
 
-A classifier is found by its operations, not by the names of its nodes: users of TensorFlow's retrain.py can choose
-these, and they differ between versions.  Sources: tensorflow/examples/image_retraining/retrain.py,
+A classifier is found by its operations, not by the names of its nodes: users of TensorFlow's retrain.py can choose the
+names, and the defaults differ between versions.  Sources: tensorflow/examples/image_retraining/retrain.py,
 tensorflow/tools/graph_transforms/fold_old_batch_norms.cc.
 """
 
@@ -62,7 +62,7 @@ class Links:
 
 
 def heads(links: Links, constants: Collection[str]) -> Iterator[GraphHead]:
-    """The classifiers: matrix products of the network's features and a constant, to which another constant is added."""
+    """Yield the classifiers: products of the network's features and a constant matrix, to which a constant is added."""
     for product in links.nodes.values():
         if product.operation != "MatMul" or len(product.inputs) != 2:
             continue

@@ -1,7 +1,7 @@
-"""Reads HDF5 files of Keras, ``.h5`` of Keras 1 and 2 and ``.weights.h5`` of Keras 3, with h5py in a child process.
+"""Reads Keras's HDF5 files with h5py in a child process: ``.h5`` of Keras 1 and 2, and ``.weights.h5`` of Keras 3.
 
-Tensors are named after their layers, ``conv2d_7/kernel``, and not after the groups of the file.  The numbers in these
-names only show the order of creation: one file starts from 1, another from 95.
+Tensors are named after their layers (``conv2d_7/kernel``), not after the groups of the file.  The numbers in these names
+only show the order of creation: one file starts from 1, another from 95.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def attribute(group: Any, name: str, default: Any = None) -> Any:
 
 
 def variables(h5py: Any, root: Any) -> Iterator[tuple[str, Any]]:
-    """The (name, data) pairs of all variables."""
+    """Yield the (name, data) pairs of all variables."""
     group = root.get("model_weights", root)
     if "layer_names" in group.attrs:
         yield from variables_of_keras2(group)
@@ -166,7 +166,7 @@ def kind_of(layer: str) -> str:
 
 
 def type_of(dtype: Any) -> str:
-    """Our name of a type, or numpy's for a type that is refused later."""
+    """Our name of a type; for a type that is refused later, numpy's name."""
     import numpy as np
 
     names = {np.dtype(code): name for name, code in TYPES.items() if name != "bfloat16"}

@@ -1,6 +1,6 @@
-"""Reads ``.keras`` files of Keras 3, which are zip archives with the weights as HDF5, with h5py in a child process.
+"""Reads ``.keras`` files of Keras 3, zip archives that contain the weights as HDF5, with h5py in a child process.
 
-``config.json`` in the archive could refer to code.  Only the name of the final activation is read from it.
+``config.json`` in the archive can refer to code, so only the name of the final activation is read from it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Reads TensorFlow.js models, also quantised ones: ``model.json`` and the binary shards beside it.
 
-The manifest lists the name, shape and type of each tensor.  The values of a quantised tensor are stored · scale + min.
+The manifest lists the name, shape and type of each tensor.  A quantised value q stands for q · scale + min.
 Source: tfjs-core/src/io/types.ts, io_utils.ts.
 """
 

@@ -1,10 +1,10 @@
 """Reads PyTorch's ``.pth`` and ``.pt`` files without PyTorch, and without running code from them.
 
 Such a file consists of a pickle that describes tensors, and the bytes of the tensors.  Since PyTorch 1.6 it is a zip
-archive; before, it was one stream.  A pickle is a small program that can call any function by its name.  Here it can
-only use the names in ``ALLOWED``; any other name raises an error before it is looked up.  The objects that replace the
-allowed names are immutable, so that a pickle cannot change them with the opcode BUILD.
-Source: torch/serialization.py, for both formats.
+archive; older files are a single stream.  A pickle is a small program that can call any function by its name.  Here it
+can only use the names in ``ALLOWED``; any other name raises an error before it is looked up.  The objects that replace
+the allowed names are immutable, so that a pickle cannot change them with the opcode BUILD.
+Source of both formats: torch/serialization.py.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ CHANGING = ("APPEND", "APPENDS", "SETITEM", "SETITEMS", "ADDITEMS", "BUILD")
 """Opcodes that change a value, which is below their arguments on the stack."""
 
 TRAINING = re.compile(r"optim|sched|scaler|callbacks|loops|rng_state|hyper_parameters|hparams", re.IGNORECASE)
-"""Keys with which training scripts store data other than weights; they are skipped."""
+"""Keys under which training scripts store data other than weights; they are skipped."""
 
 DEEPEST = 8
-"""The maximum number of dictionaries in which tensors are nested; no known training script exceeds it."""
+"""The maximum nesting depth of dictionaries around tensors; no known training script exceeds it."""
 
 BROKEN_PICKLE = (
     pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError,
@@ -261,7 +261,7 @@ def check_steps(file: io.BytesIO) -> None:
 
 
 def depth_after(step: pickletools.OpcodeInfo, stack: list[int | None]) -> int:
-    """The nesting depth of the result of an opcode, which is also applied to ``stack``."""
+    """Apply an opcode to ``stack``, and return the nesting depth of its result."""
     before = list(step.stack_before)
     taken: list[int] = []
     if pickletools.markobject in before:
@@ -280,7 +280,7 @@ def depth_after(step: pickletools.OpcodeInfo, stack: list[int | None]) -> int:
 
 
 def flatten(path: Path, content: Any) -> tuple[dict[str, TensorView], tuple[str, ...]]:
-    """Name -> tensor, with the keys of nested dictionaries joined by dots; and a note on skipped keys."""
+    """Name -> tensor, where dots join the keys of nested dictionaries; and a note on skipped keys."""
     if not isinstance(content, dict):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict; save model.state_dict()")
     views: dict[str, TensorView] = {}

@@ -1,4 +1,4 @@
-"""Recognises weights in formats that godeeper does not read by their content, and gives advice.
+"""Recognises, by content, formats of weights that godeeper does not read, and gives advice.
 
 Nothing is unpickled or run.  Only a few bytes of a large file are read: its beginning, its end, and the headers of
 fields in a protocol buffer.  Sources of the field numbers: tensorflow/core/protobuf (saved_model, meta_graph),
@@ -55,7 +55,7 @@ class FileProbe:
 
     @cached_property
     def parts(self) -> tuple[ProtobufField, ...]:
-        """The fields of a protocol buffer; empty if the first byte shows that it has none of the formats here."""
+        """The fields of a protocol buffer; empty if the first byte rules out all formats here."""
         possible = self.file is not None and self.start[:1] in (b"\x08", b"\x0a", b"\x12", b"\xa2")
         return tuple(protobuf_fields(self.file, 0, self.size)) if self.file and possible else ()
 
@@ -86,19 +86,19 @@ class UnsupportedFormat:
 
 
 def starts(pattern: bytes) -> Test:
-    """The test whether the beginning of the file matches the pattern."""
+    """A test whether the beginning of the file matches the pattern."""
     compiled = re.compile(pattern, re.DOTALL)
     return lambda look: compiled.match(look.start) is not None
 
 
 def holds(pattern: str) -> Test:
-    """The test whether the folder or archive contains a file with a path that matches the pattern."""
+    """A test whether the folder or archive contains a file whose path matches the pattern."""
     compiled = re.compile(rf"(?:^|/){pattern}$")
     return lambda look: any(compiled.search(name) for name in look.names)
 
 
 def either(*tests: Test) -> Test:
-    """The test whether one of these tests passes."""
+    """A test that passes if one of these tests passes."""
     return lambda look: any(test(look) for test in tests)
 
 
@@ -108,17 +108,17 @@ def begins_with_version(look: FileProbe) -> bool:
 
 
 def is_onnx(look: FileProbe) -> bool:
-    """Whether it is an ONNX ModelProto: a version, and a graph as field 7."""
+    """Whether the file is an ONNX ModelProto: a version, and a graph as field 7."""
     return begins_with_version(look) and any(part[:2] == (7, BYTES) for part in look.parts)
 
 
 def is_core_ml(look: FileProbe) -> bool:
-    """Whether it is a Core ML Model: a version, and a field number of at least 200, which is the kind of model."""
+    """Whether the file is a Core ML Model: a version, and a field number of at least 200, which is the kind of model."""
     return begins_with_version(look) and any(200 <= part.number <= 3000 for part in look.parts)
 
 
 def is_saved_model(look: FileProbe) -> bool:
-    """Whether it is a SavedModel: version 1, then graphs with their signatures."""
+    """Whether the file is a SavedModel: version 1, then graphs with their signatures."""
     return look.start.startswith(b"\x08\x01\x12")
 
 
@@ -131,7 +131,7 @@ def begins_with_node(look: FileProbe) -> bool:
 
 
 def is_caffe(look: FileProbe) -> bool:
-    """Whether it is a Caffe NetParameter: a name and layers, which are field 100 or, before 2014, field 2."""
+    """Whether the file is a Caffe NetParameter: a name and layers, which are field 100 or, before 2014, field 2."""
     if begins_with_version(look) or begins_with_node(look):
         return False
     layers = [part for part in look.parts if part[:2] == (100, BYTES)]
@@ -140,7 +140,7 @@ def is_caffe(look: FileProbe) -> bool:
 
 
 def is_meta_graph(look: FileProbe) -> bool:
-    """Whether it is a MetaGraphDef: metadata, then one graph that begins with a node."""
+    """Whether the file is a MetaGraphDef: metadata, then one graph that begins with a node."""
     if begins_with_version(look) or begins_with_node(look):
         return False
     graphs = [part for part in look.parts if part[:2] == (2, BYTES)]
@@ -148,7 +148,7 @@ def is_meta_graph(look: FileProbe) -> bool:
 
 
 def is_quantised(look: FileProbe) -> bool:
-    """Whether it is a TensorFlow graph with operations or constants of 8 bits."""
+    """Whether the file is a TensorFlow graph with operations or constants of 8 bits."""
     return begins_with_node(look) and any(is_quantised_node(look, part) for part in look.parts if part.number == 1)
 
 
@@ -165,12 +165,12 @@ def is_quantised_node(look: FileProbe, node: ProtobufField) -> bool:
 
 
 def is_checkpoint_data(look: FileProbe) -> bool:
-    """Whether it is the data file of a checkpoint, which has no magic number and is recognised by its name."""
+    """Whether the file is the data file of a checkpoint, which has no magic number and is recognised by its name."""
     return look.file is not None and re.search(r"\.data-\d{5}-of-\d{5}$", look.path.name) is not None
 
 
 def is_pickle(look: FileProbe) -> bool:
-    """Whether it is a pickle without the magic number that torch.save writes first."""
+    """Whether the file is a pickle without the magic number that torch.save writes first."""
     return re.match(rb"\x80[\x02-\x05]", look.start) is not None and TORCH_MAGIC not in look.start[:64]
 
 
@@ -204,7 +204,7 @@ ROWS = (
         "a Python pickle that torch.save did not write; opening it could run code, which was not run",
         "expected tensors only: where it was made, save them with torch.save(model.state_dict()), or as .safetensors"),
 )  # fmt: skip
-"""The unsupported formats; the first row whose test passes counts.  Files that godeeper reads pass none of the tests."""
+"""The unsupported formats; the first row whose test passes applies.  Files that godeeper reads pass none of the tests."""
 
 
 def check(look: FileProbe) -> None:
