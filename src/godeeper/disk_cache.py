@@ -115,7 +115,7 @@ class DiskCache:
         return path
 
     def store(self, key: str, payload: bytes) -> None:
-        """Store ``payload``.  If the cache cannot be written, no error is raised, and the payload is computed again next time."""
+        """Store ``payload``; if the cache cannot be written, no error is raised."""
         with suppress(OutputError, OSError):
             write_atomically(self.path(key), payload + seal(hashlib.sha256(payload)), durable=self.durable)
             self.trim()

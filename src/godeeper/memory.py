@@ -1,8 +1,8 @@
 """Returns freed memory to the operating system.
 
-glibc keeps freed memory that lies between blocks in use.  A server allocates more than a hundred arrays of all sizes for
-each photo, so its memory would grow without limit although its caches are bounded.  In training, the process would still
-hold the network's freed memory while the head is fitted.
+glibc keeps freed memory that lies between blocks in use.  A server allocates more than a hundred arrays of all sizes
+for each photo, so its memory would grow without limit although its caches are bounded.  In training, the process would
+still hold the network's freed memory while the head is fitted.
 """
 
 from __future__ import annotations

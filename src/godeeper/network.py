@@ -68,7 +68,7 @@ def load(
         calibration: the quantization ranges for int8, or their file; by default those shipped with the weights.
         fit: ``squash`` or ``crop``; by default the one used in training.
         filter: ``antialias`` or ``tf2015``; by default the one used in training.
-        prefixes: a disk cache of intermediate values, so that later runs on a photo resume; see ``engine.prefix_cache``.
+        prefixes: a disk cache from which later runs on a photo resume; see ``engine.prefix_cache``.
 
     Raises:
         UnknownName: no such architecture, weights, engine or precision.
@@ -352,9 +352,9 @@ class Network:
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
             address: the tensor or filter that is differentiated: ``mixed_4/tower_1/conv_4[17]``.
-            wrt: the tensor or parameter to differentiate with respect to: the address of an earlier tensor, by default the
-                network's scaled input; or the address of a convolution, followed by ``:scale``, ``:shift`` (gamma and
-                beta of its batch normalisation) or ``:kernel``.
+            wrt: the tensor or parameter to differentiate with respect to: the address of an earlier tensor, by default
+                the network's scaled input; or the address of a convolution, followed by ``:scale``, ``:shift`` (gamma
+                and beta of its batch normalisation) or ``:kernel``.
 
         Returns:
             An array of the shape of ``wrt``: (1, C, H, W), (C,), or (out, in, height, width), float32.
@@ -381,14 +381,14 @@ class Network:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
             address: one filter of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
             at: (row, column) of the filter's map; by default the cell with the greatest value.
-            depth: the number of convolutions to go back; from 2 on, each earlier filter is replaced by its own sum in the
-                cells where it is active.
+            depth: the number of convolutions to go back; from 2 on, each earlier filter is replaced by its own sum in
+                the cells where it is active.
 
         Returns:
             A record in which ``bias`` and ``terms`` add up to ``value``.  Each term has the channel that is read
-            (``tensor``), the filter that computed this channel (``origin``), its ``value``, and the contribution of each
-            cell of the ``window`` (``cells``).  ``listeners`` are the later filters that read this filter.  ``record()``
-            returns the JSON, and ``save(path)`` draws the picture, which a notebook also shows.
+            (``tensor``), the filter that computed this channel (``origin``), its ``value``, and the contribution of
+            each cell of the ``window`` (``cells``).  ``listeners`` are the later filters that read this filter.
+            ``record()`` returns the JSON, and ``save(path)`` draws the picture, which a notebook also shows.
 
         Raises:
             UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.

@@ -54,10 +54,10 @@ def retrain(
     """Train a classifier on a folder of photos, and test it.
 
     Args:
-        folder: a folder that contains one folder of photos per class, or such folders in ``train``, ``val`` and ``test``.
-            A nested folder is a separate class.  It can also be a zip, or a list with the columns path and label; see
-            ``godeeper.photos.sources.source``.  An executor that reads photos elsewhere also accepts addresses such as
-            ``s3://bucket/photos``.
+        folder: a folder that contains one folder of photos per class, or such folders in ``train``, ``val`` and
+            ``test``.  A nested folder is a separate class.  It can also be a zip, or a list with the columns path and
+            label; see ``godeeper.photos.sources.source``.  An executor that reads photos elsewhere also accepts
+            addresses such as ``s3://bucket/photos``.
         weights: the weights that compute the features: a name of installed weights, or a file.
         features: ``auto``, which chooses among the modules by cross-validation; or addresses, all of which are used.
         seed: the seed for the folds and the fit; the same photos, seed, engine and precision give the same classifier.

@@ -67,7 +67,7 @@ def older_release_remarks(blueprint: Blueprint, reference: Reference) -> Iterato
 
 
 def similar_name_remarks(blueprint: Blueprint, reference: Reference, name: str) -> Iterator[str]:
-    """Yield the remarks on a name that looks like another module's or pool's, unless godeeper prints this name itself."""
+    """Yield remarks on a name that looks like another module's or pool's, unless godeeper prints this name itself."""
     site, _ = look_up(blueprint, reference)
     usual = scope_of(site.address)
     for text in remarks_by_place(blueprint).get(place_of(site), ()):
@@ -96,7 +96,7 @@ def scope_of(name: str) -> str:
 
 
 def confusable_names(site: Site) -> Iterator[tuple[str, str, Key]]:
-    """Yield (convention, label, key) of each confusable name of a module (given by its join) or a pool outside modules."""
+    """Yield (convention, label, key) of each confusable name of a module, given by its join, or of an outer pool."""
     if site.kind != ("pool" if site.place.module is None else "concat") or site.place.branch:
         return
     for convention, name in site.names.as_dict().items():

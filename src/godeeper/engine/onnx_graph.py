@@ -50,7 +50,7 @@ OPERATORS: Mapping[Kind, tuple[str, Mapping[str, int]]] = {
 def build(plan: Plan, parameters: Parameters, maxima: Mapping[str, float] | None = None) -> bytes:
     """The serialised ONNX model of ``plan``.
 
-    ``maxima``: address -> upper end of the quantization range, which starts at 0; None means single precision throughout.
+    ``maxima``: address -> upper end of the quantization range, which starts at 0; None for single precision.
     """
     builder = GraphBuilder(plan, parameters, maxima or {})
     for key in plan.steps:
@@ -121,7 +121,7 @@ class GraphBuilder:
 
     @singledispatchmethod
     def operation(self, _op: Operation | None, key: Key, inputs: list[str], output: str) -> None:
-        """Add one operation; the type of ``op`` selects the method.  This method is for sites without ``op``."""
+        """Add one operation; the type of ``op`` selects the method.  None selects this method."""
         kind = self.sites[key.site].kind
         if kind == "dense":
             matrix, biases = self.parameters.dense()

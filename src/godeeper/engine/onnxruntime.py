@@ -148,7 +148,7 @@ class OnnxRuntimeEngine:
             self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
 
     def open(self, plan: Plan) -> Session:
-        """Open a session of ``plan``; if another process removes the cached file meanwhile, load the graph from memory."""
+        """Open a session of ``plan``, from memory if another process removes the cached file meanwhile."""
         settings = partial(Session, threads=core_limit(), many_photos=plan.many_photos)
         try:
             return settings(self.graphs.find(plan), result_names(plan))

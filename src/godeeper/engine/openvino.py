@@ -103,7 +103,7 @@ class OpenVinoEngine:
         self.models.clear()
 
     def model(self, plan: Plan) -> Any:
-        """The request queue of the compiled model of ``plan``, loaded if necessary; drops least recently used models."""
+        """The request queue of the compiled model of ``plan``, loaded if necessary; drops the least recently used."""
         queue = self.models.get(plan)
         if queue is None:
             compiled = self.compiled(plan)
@@ -180,8 +180,8 @@ def shared_core() -> tuple[Any, int]:
 def imported() -> Any:
     """The module openvino, imported with telemetry off; raises ``MissingExtra`` if it is not installed.
 
-    With telemetry on, the import writes an identifier into the user's folder and looks up the host to send it to.  OpenVINO
-    works without the module ``openvino_telemetry``, so the import of that module is made to fail.
+    With telemetry on, the import writes an identifier into the user's folder and looks up the host to send it to.
+    OpenVINO works without the module ``openvino_telemetry``, so the import of that module is made to fail.
     """
     absent = TELEMETRY not in sys.modules
     if absent:

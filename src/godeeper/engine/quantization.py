@@ -106,7 +106,7 @@ def shipped(weights: WeightsFile) -> QuantizationRanges | None:
 
 
 def calibration_of(weights: WeightsFile, given: QuantizationRanges | str | Path | None = None) -> QuantizationRanges:
-    """The given ranges, or those that come with the weights; raises ``WeightsError`` if there are none, or they do not fit."""
+    """The given ranges, or those that come with the weights; raises ``WeightsError`` if none fit."""
     if not isinstance(given, (str, Path, QuantizationRanges, type(None))):
         raise OptionError(f"calibration={quoted(given)}: expected QuantizationRanges, their file, or None")
     calibration = read(given) if isinstance(given, (str, Path)) else given or shipped(weights)

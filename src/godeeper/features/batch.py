@@ -73,7 +73,7 @@ def decoded(payload: bytes) -> list[Batch]:
 def regrouped(batches: Iterable[Batch], size: int) -> Iterator[Batch]:
     """Yield the same photos in batches with ``size`` rows of features, as ``input_batches`` groups them.
 
-    Consumers may get other last bits if the number of rows differs.
+    The number of rows can affect the last bits of results that are computed from features.
     """
     group = Group()
     for batch in batches:

@@ -1,9 +1,9 @@
 """Extract features of photos: the spatial means of tensors, computed once per photo and stored.
 
 One run of the network computes the means of all tensors for a batch, while threads decode the next photos.  The threads
-belong to ``extract`` or, with a ``FeatureObserver``, to the doctor.  Features are stored batch by batch, so a stopped run
-can be resumed.  They are stored in half precision, and newly computed features are rounded too, so every run returns the
-same values.
+belong to ``extract`` or, with a ``FeatureObserver``, to the doctor.  Features are stored batch by batch, so a stopped
+run can be resumed.  They are stored in half precision, and newly computed features are rounded too, so every run
+returns the same values.
 """
 
 from __future__ import annotations
@@ -190,8 +190,8 @@ class ReduceToHalves:
 class FeatureObserver:
     """Observes the doctor and computes the features of each photo that the doctor decodes.
 
-    The network computes one batch at a time in its own thread, while the doctor collects the next batch.  ``seconds``: the
-    time that the doctor waited for features.
+    The network computes one batch at a time in its own thread, while the doctor collects the next batch.  ``seconds``:
+    the time that the doctor waited for features.
     """
 
     def __init__(self, network: FeatureNetwork, addresses: Sequence[str], store: ResultStore) -> None:

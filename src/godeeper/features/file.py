@@ -104,7 +104,7 @@ class NpzWriter:
             raise unwritable(self.path, error) from error
 
     def save_names(self, archive: zipfile.ZipFile) -> None:
-        """Write the photos' names in blocks; in an array of all names, each would take the memory of the longest name."""
+        """Write the photos' names in blocks, because in one array each name takes the memory of the longest name."""
         kind = f"<U{max(map(len, self.photos), default=1)}"
         with archive.open("photos.npy", "w", force_zip64=True) as member:
             write_header(member, kind, (len(self.photos),))

@@ -1,7 +1,7 @@
 """The doctor's inspection in other processes, which also compute the features of each photo that they decode.
 
-As in ``photos.doctor.inspection``, files are read twice: first to look up the stored findings by content, then to decode the
-photos without a stored finding.
+As in ``photos.doctor.inspection``, files are read twice: first to look up the stored findings by content, then to
+decode the photos without a stored finding.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def stored(
 
 @dataclass(frozen=True)
 class Inspection:
-    """The work of a worker: inspects files and, if ``forward`` is given, computes features of the photos with a class."""
+    """A worker's work: inspects files and, if ``forward`` is given, computes features of the photos with a class."""
 
     forward: Forward | None = None
     reduce: ReduceToHalves | None = None

@@ -47,8 +47,8 @@ BATCH_SIZE = 8
 class Entry:
     """One photo of a source.
 
-    ``photo``: a path, or anything else that ``decode`` accepts.  ``position``: its index in the source.  ``pixels_sha256``:
-    the hash that its decoded pixels must have; empty if the pixels are not checked.
+    ``photo``: a path, or anything else that ``decode`` accepts.  ``position``: its index in the source.
+    ``pixels_sha256``: the hash that its decoded pixels must have; empty if the pixels are not checked.
     """
 
     position: int
@@ -72,9 +72,10 @@ class Entry:
 class PhotoInfo:
     """The metadata of a photo for reducers, without its pixels.
 
-    ``position``, ``name`` and ``path``: as in its ``Entry``.  ``error``: the reason why the photo cannot be read; the fields
-    after it are then empty.  ``sha256``: the hash of the file.  ``size``: (width, height) in pixels.  ``pixels_sha256``: the
-    hash of the decoded pixels; empty unless ``Decode`` computed it.  ``notes``: repairs (see ``Photo.notes``).
+    ``position``, ``name`` and ``path``: as in its ``Entry``.  ``error``: the reason why the photo cannot be read; the
+    fields after it are then empty.  ``sha256``: the hash of the file.  ``size``: (width, height) in pixels.
+    ``pixels_sha256``: the hash of the decoded pixels; empty unless ``Decode`` computed it.  ``notes``: repairs (see
+    ``Photo.notes``).
     """
 
     position: int
@@ -96,8 +97,8 @@ class Decode:
     """Decodes, resizes and scales one photo.
 
     ``least_side``: the minimum length, in pixels, of the shorter side of a JPEG decoded at reduced size; None decodes
-    every photo at full size.  ``hash_pixels``: compute ``PhotoInfo.pixels_sha256`` of all photos, not only of those whose
-    entries have one.
+    every photo at full size.  ``hash_pixels``: compute ``PhotoInfo.pixels_sha256`` of all photos, not only of those
+    whose entries have one.
     """
 
     preprocess: Preprocess
@@ -120,7 +121,7 @@ class Decode:
 
 @dataclass(frozen=True)
 class InputBatch:
-    """Photos in order.  ``rows``: the indices of the photos with an input.  ``inputs``: these inputs, (1, 3, size, size) each."""
+    """Photos in order.  ``rows``: the indices of the photos with an input.  ``inputs``: (1, 3, size, size) each."""
 
     photos: tuple[PhotoInfo, ...]
     rows: tuple[int, ...]
@@ -163,7 +164,7 @@ class Forward:
         return ComputedBatch(batch.photos, batch.rows, values)
 
     def joined(self, inputs: tuple[Floats, ...]) -> Floats:
-        """The inputs as (N, 3, size, size).  All batches share one array, because repeated large allocations fragment the heap."""
+        """The inputs as (N, 3, size, size), in one array for all batches: large allocations fragment the heap."""
         if self._array is None or len(self._array) < len(inputs):
             self._array = np.empty((max(len(inputs), BATCH_SIZE), *inputs[0].shape[1:]), np.float32)
         return np.concatenate(inputs, out=self._array[: len(inputs)])
@@ -244,10 +245,10 @@ def compute_batches(
 class Stages(Generic[Value]):
     """All stages of a run; a call with entries returns the results of all their batches in order.
 
-    ``decode_entry``: ``Decode`` or a substitute.  ``forward``: ``Forward`` or a substitute.  ``reduce``: converts a computed
-    batch to a result.  ``batch_size`` and ``transform``: as in ``compute_batches``; in other processes, a transform gets one
-    chunk of photos at a time.  ``fold``: whether a call merges its results, which must be ``Partial``, into one.  Stages that
-    run in other processes must be picklable.
+    ``decode_entry``: ``Decode`` or a substitute.  ``forward``: ``Forward`` or a substitute.  ``reduce``: converts a
+    computed batch to a result.  ``batch_size`` and ``transform``: as in ``compute_batches``; in other processes, a
+    transform gets one chunk of photos at a time.  ``fold``: whether a call merges its results, which must be
+    ``Partial``, into one.  Stages that run in other processes must be picklable.
     """
 
     decode_entry: Callable[[Entry], Decoded]
@@ -288,7 +289,10 @@ def merged(
     start: Result,
     progress: Callable[[int], None] | None = None,
 ) -> Result:
-    """The partial results of all batches, merged into ``start``; ``progress`` is called with the number of photos done."""
+    """The partial results of all batches, merged into ``start``.
+
+    ``progress`` is called with the number of photos done.
+    """
     done = 0
     for batch in batches:
         start = start.merge(reduce(batch))

@@ -1,10 +1,10 @@
 """Store computed results on disk, so that no feature is computed twice.
 
-The store is one SQLite file.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision; its key is
-a hash of everything that determines it.  The doctor's findings are stored in the same table.  Several processes can share
-the file; any of them can be killed, or delete the file, at any moment.  Each value has a digest; a value whose digest does
-not match counts as absent.  A file that SQLite cannot read is renamed and replaced by a new file.  If the store cannot be
-written, results are computed again next time, and ``notes`` has a message.
+The store is one SQLite file.  A feature is the spatial mean of one tensor for one photo, (C,) in half precision; its
+key is a hash of everything that determines it.  The doctor's findings are stored in the same table.  Several processes
+can share the file; any of them can be killed, or delete the file, at any moment.  Each value has a digest; a value
+whose digest does not match counts as absent.  A file that SQLite cannot read is renamed and replaced by a new file.  If
+the store cannot be written, results are computed again next time, and ``notes`` has a message.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ bits a smaller size is enough, since rounding changes the features more than the
 
 
 class FeatureNetwork(Protocol):
-    """The parts of ``godeeper.Network`` that features need.  Importing ``Network`` here would create an import cycle."""
+    """The parts of ``godeeper.Network`` that features need.  An import of ``Network`` here would be an import cycle."""
 
     weights: WeightsFile
     blueprint: Blueprint
@@ -137,7 +137,7 @@ def keys_of(network: FeatureNetwork, addresses: Iterable[str]) -> dict[str, Key]
 
 
 def pooled_plan(blueprint: Blueprint, keys: Iterable[Key]) -> Plan:
-    """The plan of the spatial means of tensors; ``keys`` may contain a key twice, because a tensor has several names."""
+    """The plan of the spatial means of tensors; ``keys`` may contain a key twice, as a tensor has several names."""
     return plan(blueprint, list(dict.fromkeys(keys)), pooled=True)
 
 

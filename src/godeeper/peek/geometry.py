@@ -71,8 +71,8 @@ class Placement:
     ``photo``: (width, height) in pixels.  ``used``: the part of the photo that is the network's input.
     ``start`` and ``step``: (across, down).
 
-    The mapping is exact for the centres of pixels.  Resizing also blends neighbours, so a pixel of the input can depend on
-    the photo beyond its mapped area, by at most one input pixel or two photo pixels, whichever is more.
+    The mapping is exact for the centres of pixels.  Resizing also blends neighbours, so a pixel of the input can depend
+    on the photo beyond its mapped area, by at most one input pixel or two photo pixels, whichever is more.
     """
 
     input_size: int
@@ -138,7 +138,7 @@ def extent(site: Site, input_size: int) -> Box:
 
 
 def strongest(plane: NDArray[Any]) -> Cell | None:
-    """The first cell with the maximum value of a map (H, W); None if the map has several cells, all with the same value.
+    """The first cell with the maximum value of a map (H, W); None if several cells all have the same value.
 
     >>> import numpy as np
     >>> strongest(np.array([[0.0, 1.0], [3.0, 2.0]]))

@@ -38,9 +38,9 @@ RECTIFIED_KINDS = ("pool", "norm", "concat", "average", "reshape")
 class Peek(HasProvenance):
     """The activations of one tensor for one photo, and their provenance.
 
-    ``activations``: (1, C, H, W) float32, only the channels that the address names.  ``origin``: the photo, weights
-    and preprocessing.  ``macs``: multiply-adds to compute the tensor from the photo.  ``macs_share``: ``macs`` divided by the
-    multiply-adds of all convolutions.  ``remark``: a warning about similar names, if there is one.
+    ``activations``: (1, C, H, W) float32, only the channels that the address names.  ``origin``: the photo, weights and
+    preprocessing.  ``macs``: multiply-adds to compute the tensor from the photo.  ``macs_share``: ``macs`` divided by
+    the multiply-adds of all convolutions.  ``remark``: a warning about similar names, if there is one.
 
     >>> import godeeper
     >>> peek = godeeper.load().peek("examples/chelsea.jpg", "mixed/tower_2/conv[3,7]")
@@ -119,7 +119,7 @@ class Peek(HasProvenance):
 
     @cached_property
     def constant(self) -> tuple[int, ...]:
-        """The filters with one value everywhere, including dead filters; for single-cell maps, only the dead filters."""
+        """The filters with one value everywhere, including dead filters; in single-cell maps, only dead filters."""
         if self.activations[0, 0].size == 1:
             return self.dead
         return self.filters_where(self.maximum == self.minimum)

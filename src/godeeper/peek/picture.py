@@ -35,10 +35,10 @@ LARGEST_SIDE = 30_000
 class View:
     """How a peek is drawn.  A field that is None has a default that depends on the mosaic.
 
-    ``scale`` and ``rows``: see ``Peek.mosaic``.  ``zoom``: pixels of the picture per value along each side.  ``colour``: the
-    colour map.  ``gutter``: pixels between tiles.  ``numbers``: whether each filter's number is above its tile.  ``frame``:
-    whether to draw a heading and a legend; by default True, except for ``scale="blog"``.  The legend is always in the PNG's
-    text chunks.
+    ``scale`` and ``rows``: see ``Peek.mosaic``.  ``zoom``: pixels of the picture per value along each side.
+    ``colour``: the colour map.  ``gutter``: pixels between tiles.  ``numbers``: whether each filter's number is above
+    its tile.  ``frame``: whether to draw a heading and a legend; by default True, except for ``scale="blog"``.  The
+    legend is always in the PNG's text chunks.
 
     Raises:
         OptionError: ``zoom`` or ``gutter`` is too small.

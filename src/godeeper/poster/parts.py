@@ -32,8 +32,8 @@ def tensors_by_part(blueprint: Blueprint, shows: Callable[[Tensor], bool]) -> di
 def values_by_part(engine: Engine, planes: Floats, tensors_of: Iterable[Sequence[Tensor]]) -> Iterator[list[Floats]]:
     """Yield the values (C, H, W) of each part's tensors, from the network's input ``planes`` (1, 3, H, W).
 
-    Parts are in program order, and each part depends only on the last tensor of the previous part.  So the values of only
-    one part are in memory.
+    Parts are in program order, and each part depends only on the last tensor of the previous part.  So the values of
+    only one part are in memory.
     """
     blueprint, start, fed = engine.weights.blueprint, NETWORK_INPUT, planes
     for tensors in tensors_of:

@@ -1,8 +1,8 @@
 """Write the Deep Zoom tiles of a picture of any height from its rows, which arrive from top to bottom.
 
-Each level of the pyramid holds less than a row of tiles in memory.  It passes its rows at half size, averaged 2 x 2, to the
-next smaller level.  Tiles are 8-bit PNGs, compressed by run lengths (zlib's ``Z_RLE``).  For pictures of filters, this is
-much faster than image libraries, and the files are smaller (``docs/decisions/0015-poster-tiles.md``).
+Each level of the pyramid holds less than a row of tiles in memory.  It passes its rows at half size, averaged 2 x 2, to
+the next smaller level.  Tiles are 8-bit PNGs, compressed by run lengths (zlib's ``Z_RLE``).  For pictures of filters,
+this is much faster than image libraries, and the files are smaller (``docs/decisions/0015-poster-tiles.md``).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ AVERAGED = re.compile(r"(?:^|_)(?:ema|swa|shadow|averaged?)(?:_|$)", re.IGNORECA
 """A word in the prefix of moving averages of the weights (EMA, SWA)."""
 
 LEAST_KNOWN = 1 / 6
-"""The minimum share of a release's names in a candidate.  A graph with folded normalisations has a fifth of the names."""
+"""The minimum share of a release's names in a candidate; a graph with folded normalisations has a fifth of them."""
 
 LONGEST_NAME = 512
 

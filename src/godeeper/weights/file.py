@@ -39,11 +39,11 @@ BATCHNORM_EPSILON = 0.001
 class Description:
     """The metadata of a weights file.
 
-    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` for pixels from 0 to 255;
-    these two are single numbers, or lists with one number per channel.  ``quantised``: tensor name -> (scale, minimum).
-    ``labels``: one per class, empty if the file has no classifier.  ``sha256``: the hash of everything else in the file.
-    ``scope``: the prefix of the tensor names in the original file.  ``aliases``: further tensor names in the original
-    file -> ours.
+    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` for pixels from 0 to
+    255; these two are single numbers, or lists with one number per channel.  ``quantised``: tensor name -> (scale,
+    minimum).  ``labels``: one per class, empty if the file has no classifier.  ``sha256``: the hash of everything else
+    in the file.  ``scope``: the prefix of the tensor names in the original file.  ``aliases``: further tensor names in
+    the original file -> ours.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Description:
     aliases: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON.  Empty fields of newer versions are left out, so that the hashes of older files stay valid."""
+        """The fields as JSON; newer fields are left out if empty, so that the hashes of older files stay valid."""
         return {name: value for name, value in asdict(self).items() if value or name not in ("scope", "aliases")}
 
 

@@ -60,8 +60,8 @@ class Scaling:
 def scaling_named(text: str) -> Scaling:
     """The scaling that a user gave; raises ``UnknownName`` if it cannot be read.
 
-    ``text``: a name in ``SCALINGS``; or the number to subtract and the number to divide by, such as ``127.5/127.5``, where
-    three numbers (red, green, blue) can replace one: ``123,117,104/1``.  Both forms may have the prefix ``bgr-``.
+    ``text``: a name in ``SCALINGS``; or the number to subtract and the number to divide by, such as ``127.5/127.5``,
+    where three numbers (red, green, blue) can replace one: ``123,117,104/1``.  Both forms may have the prefix ``bgr-``.
     """
     bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
     if name in SCALINGS:

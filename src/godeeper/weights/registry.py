@@ -60,5 +60,5 @@ def find(name: str | Path) -> WeightsFile:
 
 
 def reopened(path: Path, description: Description) -> WeightsFile:
-    """The weights file that was pickled, at its old path or, if the path does not exist, the installed weights by name."""
+    """The weights file that was pickled: the file at its old path, or else the installed weights of that name."""
     return WeightsFile(path if path.exists() else installed_paths().get(description.name, path), description)

@@ -68,7 +68,10 @@ def select(foreign: ForeignWeights, which: str | None = None) -> Selected:
 def without_prefix(
     foreign: ForeignWeights, candidate: Candidate, own: Mapping[str, str], head: CandidateHead | None
 ) -> ForeignWeights:
-    """The tensors of the network and its classifier with the names of the release.  ``own``: name in the file -> bare name."""
+    """The tensors of the network and its classifier with the release's names.
+
+    ``own``: name in the file -> name without the prefix.
+    """
     slots = candidate.layout.slots(candidate.blueprint, own.values())
     ends = {slot.name: name for name, slot in slots.items() if slot.name.startswith("softmax/")}
     tensors = {bare: foreign.tensors[name] for name, bare in own.items()}

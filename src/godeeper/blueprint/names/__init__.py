@@ -13,7 +13,7 @@ from typing import Literal
 from ..ops import Branch, Conv, Operation, Pool
 
 Stage = Literal["conv", "bias", "batchnorm", "relu"]
-"""A stage of a convolution: its raw output, its value after the bias or batch normalisation, or its value after the ReLU."""
+"""A stage of a convolution: the raw output, the value after the bias or batch normalisation, or that after the ReLU."""
 
 
 @dataclass(frozen=True)

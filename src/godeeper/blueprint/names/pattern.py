@@ -49,7 +49,7 @@ class Pattern:
                 return
 
     def skip_stars(self, states: int) -> int:
-        """``states`` and the place after each star among them, because a star can match nothing; stars are never adjacent."""
+        """``states`` and the place after each star among them, as stars can match nothing; stars are never adjacent."""
         return states | (states & (self.within | self.across)) << 1
 
 

@@ -17,13 +17,13 @@ from ..plan import Key, name
 class Adjoints(GraphBuilder):
     """Adds the adjoints of a graph's operations to the graph.
 
-    ``adjoint`` takes ``given``, the gradient with respect to the value of ``key``.  It adds ``output``, the gradient with
-    respect to the input at ``position`` of the operation that computes ``key``.
+    ``adjoint`` takes ``given``, the gradient with respect to the value of ``key``.  It adds ``output``, the gradient
+    with respect to the input at ``position`` of the operation that computes ``key``.
     """
 
     @singledispatchmethod
     def adjoint(self, _op: Operation | None, key: Key, position: int, given: str, output: str) -> None:
-        """Add the adjoint of one operation; the type of ``op`` selects the method.  This method is for sites without it."""
+        """Add the adjoint of one operation; the type of ``op`` selects the method.  None selects this method."""
         site = self.sites[key.site]
         shape = self.sites[site.inputs[position]].shape
         if site.kind == "concat":

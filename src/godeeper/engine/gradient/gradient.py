@@ -59,7 +59,7 @@ class GradientEngine:
         Args:
             planned: see ``backward_plan``.
             fed: the value of the plan's ``fed``, (B, C, H, W).
-            given: tensor in the plan's ``of`` -> the gradient of the scalar with respect to that tensor, with its shape.
+            given: tensor in the plan's ``of`` -> the gradient of the scalar with respect to it, of its shape.
         """
         all_sites = sites(planned.blueprint)
         feeds = {name(all_sites, planned.fed): fed} | {name(all_sites, key) + GIVEN: given[key] for key in planned.of}

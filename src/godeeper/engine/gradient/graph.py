@@ -1,9 +1,9 @@
 """Builds the ONNX graph of a backward run: the forward operations, then their adjoints in reverse order.
 
-The adjoint of an operation takes the gradient of a scalar with respect to the operation's output and returns the gradient
-with respect to its input (reverse-mode differentiation; Griewank and Walther, Evaluating Derivatives, 2008).  Kinks are
-treated as in PyTorch: the gradient of a ReLU at 0 is zero, and among equal maxima in a window of a max pool, the first in
-row-major order gets the gradient.
+The adjoint of an operation takes the gradient of a scalar with respect to the operation's output and returns the
+gradient with respect to its input (reverse-mode differentiation; Griewank and Walther, Evaluating Derivatives, 2008).
+Kinks are treated as in PyTorch: the gradient of a ReLU at 0 is zero, and among equal maxima in a window of a max pool,
+the first in row-major order gets the gradient.
 
 Names in the graph: ``ADDRESS`` for values, ``ADDRESS/given`` for the gradients that are fed, ``ADDRESS/gradient`` for results.
 """
@@ -116,7 +116,7 @@ class BackwardBuilder(Adjoints):
             self.node("Sum", parts, target_name(self.planned, target))
 
     def step_back(self, key: Key) -> None:
-        """Add the adjoint of the operation that computes ``key``, and the gradients of the targets at this operation."""
+        """Add the adjoint of the operation that computes ``key``, and the gradients of the targets there."""
         given = self.total(key)
         if key in self.planned.wrt:
             self.results.setdefault(key, []).append(given)
@@ -157,7 +157,7 @@ class BackwardBuilder(Adjoints):
         return label
 
     def kernel_gradient(self, site: Site, op: Conv, key: Key, given: str, label: str) -> None:
-        """Add the gradient with respect to a kernel: input convolved with gradient, batch and channel axes exchanged."""
+        """Add the gradient with respect to a kernel: input convolved with gradient, with B and C exchanged in both."""
         height, width = op.kernel
         source = name(self.sites, sources(self.sites, key, (self.planned.fed,))[0])
         if key.stage != "conv":

@@ -39,9 +39,9 @@ Target = Key | Parameter
 class BackwardPlan:
     """One backward run as data.
 
-    The run computes the tensors ``of`` from the value of ``fed``.  Given the gradient of a scalar with respect to each tensor
-    in ``of``, it computes the gradient of that scalar with respect to each target in ``wrt``.  ``fetched``: tensors whose
-    values are also returned.  ``steps``: the tensors computed on the way, in order.
+    The run computes the tensors ``of`` from the value of ``fed``.  Given the gradient of a scalar with respect to each
+    tensor in ``of``, it computes the gradient of that scalar with respect to each target in ``wrt``.  ``fetched``:
+    tensors whose values are also returned.  ``steps``: the tensors computed on the way, in order.
     """
 
     blueprint: Blueprint

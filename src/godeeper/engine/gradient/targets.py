@@ -1,4 +1,4 @@
-"""Resolves the name of the tensor that is differentiated, and of the target that it is differentiated with respect to."""
+"""Resolves the name of the tensor that is differentiated, and the name of the target of its gradient."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 THREADS = 4
-"""The number of threads in a pass over many photos.  It is fixed, because the last bits of torch's values depend on it."""
+"""The number of threads in a pass over many photos; fixed, because the last bits of torch's values depend on it."""
 
 FORKED = [False]
 

@@ -1,8 +1,8 @@
 """Inception networks as plain ``torch.nn`` modules, built from the blueprint.
 
 Each operation is a separate submodule that can be hooked, replaced and exported; none is functional or works in place.
-Submodules have torchvision's names, so that state dicts can be exchanged with torchvision, timm and pytorch-fid.
-Pools and joins, which are function calls in torchvision, are submodules here.  ``at`` returns the submodule of any address.
+Submodules have torchvision's names, so that state dicts can be exchanged with torchvision, timm and pytorch-fid.  Pools
+and joins, which are function calls in torchvision, are submodules here.  ``at`` returns the submodule of any address.
 
 Importing this file imports torch; importing godeeper does not.
 """

@@ -13,7 +13,7 @@ MOST_CHUNKS = 20_000  # Ray Data keeps a record per chunk
 
 
 class Shelf:
-    """Holds the results of chunks, by chunk number, until they are taken: in files if ``kept`` is given, else in memory."""
+    """Holds results by chunk number until they are taken: in files if ``kept`` is given, otherwise in memory."""
 
     def __init__(self, chunks: Sequence[Sequence[Any]], kept: KeptChunks | None) -> None:
         self.sizes = [len(chunk) for chunk in chunks]

@@ -29,7 +29,7 @@ PATIENCE = 5.0  # seconds in which a cluster must respond
 WAIT = 120.0  # seconds in which a worker must start; a cluster may have to add a machine first
 WAIT_VARIABLE = "GODEEPER_RAY_WAIT"
 LEAST_FREE = 1 << 18  # free bytes needed on the disk of Ray's sockets and logs
-MOST_CORES = 4  # per worker; with more threads on small batches, threads mostly wait for each other
+MOST_CORES = 4  # per worker; more threads would mostly wait for each other
 LOOPBACK = "127.0.0.1"
 PREFIX = "gdray-"  # begins the names of folders with Ray's logs and sockets
 SETTINGS = {
@@ -48,8 +48,8 @@ class Cluster:
     def __init__(self, address: str, cores: int = 0, status: Callable[[str], None] | None = None) -> None:
         """Store the settings; ``connect`` connects.
 
-        ``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: the number of cores per worker; 0 chooses it.  ``status``: called
-        with a message while the run waits, and with an empty string afterwards.
+        ``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: the number of cores per worker; 0 chooses it.
+        ``status``: called with a message while the run waits, and with an empty string afterwards.
         """
         self.address = address
         self.cores = cores
@@ -293,7 +293,7 @@ def waiting_time() -> float:
 
 
 def check_space() -> None:
-    """Raise ``OSError`` if the disk of Ray's sockets and logs is full; Ray itself would wait instead."""
+    """Raise ``OSError`` if the disk of Ray's sockets and logs is full; Ray itself would hang."""
     folder = short_folder()
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE:

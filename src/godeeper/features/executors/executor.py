@@ -53,8 +53,8 @@ class Executor(Protocol):
         """Yield ``work(chunk)`` for each chunk of ``items``, in order.
 
         Args:
-            work: a callable; for other processes it must be picklable.  A process unpickles it once and calls it for many
-                chunks.
+            work: a callable; for other processes it must be picklable.  A process unpickles it once and calls it for
+                many chunks.
             items: for other processes, picklable objects.
             progress: called with the number of items done.
             kept: as in ``run``; the items must then be entries.

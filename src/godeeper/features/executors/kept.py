@@ -1,8 +1,8 @@
-"""``KeptChunks``: results of finished chunks in the cache folder, so that a run can resume after its driver was stopped.
+"""``KeptChunks``: results of finished chunks in the cache folder, so that a run can resume after it was stopped.
 
-A chunk's key is a hash of everything that determines its result: the recipe, and the name, size and modification time of
-each photo.  Files are written atomically and end with a digest of their content.  They are removed when the run's output
-is written.
+A chunk's key is a hash of everything that determines its result: the recipe, and the name, size and modification time
+of each photo.  Files are written atomically and end with a digest of their content.  They are removed when the run's
+output is written.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ class KeptChunks:
     """Stores results by the content of their chunks."""
 
     def __init__(self, recipe: str, encode: Callable[[Any], bytes], decode: Callable[[bytes], Any]) -> None:
-        """``recipe``: everything except the photos that determines a result.  ``encode`` and ``decode``: convert a result to bytes
-        and back.
+        """``recipe``: everything except the photos that determines a result.
+
+        ``encode`` and ``decode``: convert a result to bytes and back.
         """
         self.folder = chunks_folder() / hashlib.sha256(recipe.encode()).hexdigest()[:40]
         self.encode = encode

@@ -1,4 +1,4 @@
-"""Maps workers over rows with Ray Data, in the driver's process or, if the driver is outside the cluster, in an actor."""
+"""Maps workers over rows with Ray Data: in the driver's process or, for a driver outside the cluster, in an actor."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """``OnRay``: runs stages with Ray Data, in processes on this machine or on a cluster.
 
-Photos are cut into chunks, which do not depend on the number of workers.  Ray Data maps ``Worker`` over the chunks.  The
-results arrive in any order and are returned in the order of the photos.  If a worker is killed, Ray starts it again and
-repeats its chunk.  If Ray Data itself fails, for example because a machine was lost with results on it, the chunks without
-a result are mapped again.
+Photos are cut into chunks, which do not depend on the number of workers.  Ray Data maps ``Worker`` over the chunks.
+The results arrive in any order and are returned in the order of the photos.  If a worker is killed, Ray starts it again
+and repeats its chunk.  If Ray Data itself fails, for example because a machine was lost with results on it, the chunks
+without a result are mapped again.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class OnRay:
     def __init__(
         self, address: str = "ray", *, chunk: int = 0, cores: int = 0, status: Callable[[str], None] | None = None
     ) -> None:
-        """``address`` and ``status``: see ``executor_named``.  ``chunk``: photos per chunk.  ``cores``: cores per worker.
+        """``address`` and ``status``: see ``executor_named``.
 
-        If ``chunk`` or ``cores`` is 0, a default is used.
+        ``chunk``: photos per chunk.  ``cores``: cores per worker.  For both, 0 means the default.
         """
         self.cluster = Cluster(address, cores, status)
         self.chunk = chunk

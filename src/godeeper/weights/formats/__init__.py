@@ -89,7 +89,7 @@ def starts(*magic: bytes) -> Callable[[Path, bytes], bool]:
 
 
 def is_safetensors(path: Path, start: bytes) -> bool:
-    """Whether a file starts with an eight-byte length and a JSON header; a JSON file can have a brace there by chance."""
+    """Whether a file starts with an eight-byte length and a JSON header; JSON files can have a brace there too."""
     return start[8:9] == JSON and path.suffix != ".json"
 
 

@@ -1,7 +1,7 @@
 """Reads Keras's HDF5 files with h5py in a child process: ``.h5`` of Keras 1 and 2, and ``.weights.h5`` of Keras 3.
 
-Tensors are named after their layers (``conv2d_7/kernel``), not after the groups of the file.  The numbers in these names
-only show the order of creation: one file starts from 1, another from 95.
+Tensors are named after their layers (``conv2d_7/kernel``), not after the groups of the file.  The numbers in these
+names only show the order of creation: one file starts from 1, another from 95.
 """
 
 from __future__ import annotations

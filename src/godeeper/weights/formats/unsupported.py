@@ -113,7 +113,7 @@ def is_onnx(look: FileProbe) -> bool:
 
 
 def is_core_ml(look: FileProbe) -> bool:
-    """Whether the file is a Core ML Model: a version, and a field number of at least 200, which is the kind of model."""
+    """Whether the file is a Core ML Model: a version, and the kind of model as a field number of at least 200."""
     return begins_with_version(look) and any(200 <= part.number <= 3000 for part in look.parts)
 
 
@@ -204,7 +204,7 @@ ROWS = (
         "a Python pickle that torch.save did not write; opening it could run code, which was not run",
         "expected tensors only: where it was made, save them with torch.save(model.state_dict()), or as .safetensors"),
 )  # fmt: skip
-"""The unsupported formats; the first row whose test passes applies.  Files that godeeper reads pass none of the tests."""
+"""The unsupported formats; the first row whose test passes applies.  Files that godeeper reads pass no test."""
 
 
 def check(look: FileProbe) -> None:
