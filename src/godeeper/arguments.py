@@ -37,7 +37,7 @@ def seed(value: Any) -> int:
 
 
 def addresses(name: str, value: Any) -> list[str]:
-    """Return the addresses in a list or a comma-separated string; raise ``OptionError`` if there are none."""
+    """Return the addresses in a list or a comma-separated string; raise ``OptionError`` for anything else."""
     names = value.split(",") if isinstance(value, str) else value
     if not isinstance(names, (list, tuple)) or not names:
         raise OptionError(f"{name} {quoted(value)}: expected an address, or a list of addresses")

@@ -3,7 +3,7 @@
 ::
 
     GodeeperError
-    ├── UnknownName         a name that is not in the table it was looked up in
+    ├── UnknownName         a name that does not exist, such as of weights, a scale or a colour
     ├── AddressError        a tensor's address that cannot be used
     │   ├── UnknownAddress      no such tensor; the nearest names are listed
     │   ├── AmbiguousAddress    several tensors where one is expected
@@ -45,7 +45,7 @@ class GodeeperError(Exception):
 
 
 class UnknownName(GodeeperError):
-    """A name that is not in the table it was looked up in (weights, scale, colour, dialect)."""
+    """A name that does not exist (of weights, a scale, a colour, a dialect)."""
 
     def __init__(self, what: str, got: str, known: Iterable[str]) -> None:
         names = list(known)
@@ -90,7 +90,7 @@ class ClassifierError(GodeeperError):
 
 
 class IndexFileError(GodeeperError):
-    """A filter index that is damaged, of another version, or made with other weights than those asked for."""
+    """A filter index that is damaged, of another version, or made with other weights."""
 
 
 class ParityError(GodeeperError):

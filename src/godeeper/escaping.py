@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import Any
 
 SPACES = "\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-"""Spaces that are shown unchanged, although ``str.isprintable`` rejects them: file names contain them."""
+"""Spaces that occur in file names and are shown unchanged, although ``str.isprintable`` rejects them."""
 
 BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")
 FORMULA = ("=", "+", "-", "@")

@@ -46,7 +46,7 @@ class LruCache(Generic[Key, Value]):
         return value
 
     def peek(self, key: Key) -> Value | None:
-        """The value of ``key``, without a change of the order; None if it is missing."""
+        """The value of ``key``, without marking it as used; None if it is missing."""
         return self._entries.get(key)
 
     def put(self, key: Key, value: Value) -> None:
@@ -68,7 +68,7 @@ class LruCache(Generic[Key, Value]):
         return sum(map(self._nbytes, self._entries.values()))
 
     def evict(self, in_use: Container[Key] = ()) -> int:
-        """Remove the least recently used entries until the rest is within the limits; return how many were removed.
+        """Remove the least recently used entries until the rest is within the limits; return the number removed.
 
         The most recently used entry and the entries in ``in_use`` are always kept.
         """

@@ -74,7 +74,7 @@ def is_page(_: Path, file: BinaryIO, head: bytes) -> bool:
         return False
     if b'<meta name="generator" content="godeeper' in head or b"<!-- Generator: godeeper " in head:
         return True
-    if b"Drawn by godeeper " in head:  # maps from before the generator line existed
+    if b"Drawn by godeeper " in head:  # older maps have no generator line
         return True
     report = b"img-src data:; style-src 'unsafe-inline'" in head
     return report and b"<dt>godeeper</dt>" in whole(file)
@@ -133,7 +133,7 @@ KNOWN: tuple[Callable[[Path, BinaryIO, bytes], bool], ...] = (
 
 
 def whole(file: BinaryIO) -> bytes:
-    """The content of a file; empty if it is longer than any text of godeeper."""
+    """The content of a file; empty if it is longer than any text that godeeper writes."""
     if file.seek(0, 2) > LARGEST_TEXT:
         return b""
     file.seek(0)

@@ -322,7 +322,7 @@ class Network:
         """Describe one filter by its entry in an index, and name what it responds to; see ``godeeper.filters.account``.
 
         Args:
-            address: a filter of a convolution, or of a join that copies one.
+            address: a filter of a convolution, or its copy in a join.
             index: an index made with these weights, or its file.
             photos: the folder or zip with the index's photos; by default the place where they were indexed.
             photo: a further photo, for which the filter's value is computed.

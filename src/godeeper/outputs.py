@@ -57,7 +57,7 @@ class Outputs:
             check_writable(folder)
 
     def claim_folder(self, folder: Path) -> None:
-        """Raise ``OutputError`` unless files can be written in ``folder``, or it can be created."""
+        """Raise ``OutputError`` unless ``folder`` is writable or can be created."""
         check_writable(resolved(folder))
 
     def place(self, path: Path) -> Path:

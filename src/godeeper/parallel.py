@@ -23,7 +23,7 @@ Result = TypeVar("Result")
 
 
 WITH_LIBRARIES = ("numpy", "scipy.linalg", "torch")
-"""Modules that load a matrix library of their own."""
+"""Modules that load their own matrix library."""
 
 
 def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -31,7 +31,7 @@ def parallel_map(work: Callable[[Item], Result], items: Iterable[Item]) -> list[
     from threadpoolctl import threadpool_limits
 
     with warnings.catch_warnings(), threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
-        # A head close to the optimum is good enough, and classes can have one or two photos.
+        # Both are harmless: a head close to the optimum is good enough, and classes can have one or two photos.
         warnings.filterwarnings("ignore", "lbfgs failed to converge")
         warnings.filterwarnings("ignore", "The number of unique classes is greater")
         results = list(pool.map(work, items))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Progress = Callable[[int, int], None]
-"""Called with the number of items done and the total; a total of 0 means that it is unknown."""
+"""Called with the number of items done and the total, or 0 if the total is unknown."""
 
 StepProgress = Callable[[str, int, int], None]
-"""The same for work in several steps; the first argument is the step's name."""
+"""Like ``Progress``, for work in several steps; the first argument is the name of the step."""
 
 
 def step_progress(progress: StepProgress | None, step: str) -> Progress | None:

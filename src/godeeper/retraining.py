@@ -1,4 +1,4 @@
-"""``godeeper.retrain``: trains a classifier on a folder of class folders, and reports on it.
+"""``godeeper.retrain``: trains a classifier on photos in class folders, and reports on it.
 
 The steps are precision → doctor → features → split → head → report.  The precision is chosen on a sample of the photos (see
 ``training.int8_check``).  The network computes a photo's features while the doctor examines it, so no photo is decoded twice.
@@ -65,7 +65,7 @@ def retrain(
         precision: ``fp32``; ``int8``, which is used only if it passes a comparison on these photos; or ``auto``, which
             means ``int8`` for large folders and ``fp32`` for others.
         progress: called with (step, photos done, photos in all).
-        executor: where photos are decoded and features computed; the classifier does not depend on it.
+        executor: decodes the photos and computes the features; the classifier does not depend on it.
 
     Returns:
         The classifier; its ``report`` describes the training and the test.  The test is on held-out photos, or by

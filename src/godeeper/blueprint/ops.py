@@ -14,7 +14,7 @@ Padding = Literal["SAME", "VALID", "HALF", "CEIL"]
 """Padding at the border.
 
 VALID  no padding: all windows are inside the grid.
-SAME   as in TensorFlow: enough for ceil(cells / stride) windows; if the number of cells is odd, the end has one more.
+SAME   as in TensorFlow: enough for ceil(cells / stride) windows; of an odd number, the end gets one more.
 HALF   as in Caffe and PyTorch: half a window on each side, whatever the stride.
 CEIL   as in Caffe's pools: no padding at the start, and the last window can extend beyond the end.
 """

@@ -96,7 +96,7 @@ def scope_of(name: str) -> str:
 
 
 def confusable_names(site: Site) -> Iterator[tuple[str, str, Key]]:
-    """Yield (convention, label, key) of each confusable name of a module, given by its join, or of an outer pool."""
+    """Yield (convention, label, key) of each confusable name of a module's join, or of a pool outside modules."""
     if site.kind != ("pool" if site.place.module is None else "concat") or site.place.branch:
         return
     for convention, name in site.names.as_dict().items():

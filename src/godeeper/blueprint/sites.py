@@ -129,7 +129,7 @@ def named(all_sites: Sequence[Site], family: str) -> tuple[Site, ...]:
 
 
 def placed(all_sites: Iterable[Site]) -> list[NamedPlace]:
-    """The properties of each site that its names depend on."""
+    """The properties of each site that determine its names."""
     return [NamedPlace(site.place, site.kind, site.op, site.shape[1]) for site in all_sites]
 
 

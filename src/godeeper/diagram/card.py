@@ -279,7 +279,7 @@ class CardBuilder:
 
 
 def other_name(join: Site, title: str) -> str | None:
-    """The name of a module in the next convention in which it differs from ``title``: ``Mixed_5b``."""
+    """The first name of a module that differs from ``title``, such as ``Mixed_5b``."""
     names = [name.rpartition("/")[0] or name for name in join.names.as_dict().values() if name]
     return next((name for name in names if name != title), None)
 

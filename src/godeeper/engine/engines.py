@@ -56,7 +56,7 @@ class Engine(Protocol):
 def engine_named(
     name: str, weights: WeightsFile, precision: str = "fp32", calibration: QuantizationRanges | str | Path | None = None
 ) -> Engine:
-    """The engine called ``name`` with these weights; for ``auto``, the one for single photos.
+    """The engine called ``name`` with these weights; for ``auto``, the engine for single photos.
 
     Args:
         name: one of ``ENGINES``.

@@ -1,7 +1,7 @@
 """Makes engines safe after a ``fork``, which copies a process's memory but not its threads.
 
 Without its threads, a session may hang when it runs.  It always hangs when it is destroyed, because it waits for the threads
-to end.  A child process therefore never destroys inherited sessions (``outlive``), and its engines open new ones.
+to end.  A child process therefore never destroys inherited sessions (``outlive``), and its engines open new sessions.
 """
 
 from __future__ import annotations

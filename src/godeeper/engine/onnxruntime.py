@@ -130,7 +130,7 @@ class OnnxRuntimeEngine:
         self.sessions.clear()
 
     def session(self, plan: Plan) -> Session:
-        """The session of ``plan``, opened if necessary; the least recently used ones are closed.
+        """The session of ``plan``, opened if necessary; the least recently used sessions are closed.
 
         A plan for many photos has a separate session, because the values of the two sessions differ in the last bits.
         """

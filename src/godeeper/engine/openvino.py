@@ -103,7 +103,7 @@ class OpenVinoEngine:
         self.models.clear()
 
     def model(self, plan: Plan) -> Any:
-        """The request queue of the compiled model of ``plan``, loaded if necessary; drops the least recently used."""
+        """The request queue of the compiled model of ``plan``, loaded if necessary."""
         queue = self.models.get(plan)
         if queue is None:
             compiled = self.compiled(plan)

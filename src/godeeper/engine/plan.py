@@ -1,4 +1,4 @@
-"""Plans a run: finds the operations that are needed to compute the fetched tensors from the fed ones."""
+"""Plans a run: finds the operations that are needed to compute the fetched tensors from the fed tensors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def plan(
     Tensors that are fed are neither computed nor fetched.
 
     Raises:
-        FeedError: a tensor cannot be computed from those fed, or a fed tensor is not needed.
+        FeedError: a tensor cannot be computed from the fed tensors, or a fed tensor is not needed.
     """
     all_sites = sites(blueprint)
     visited: dict[Key, None] = {}

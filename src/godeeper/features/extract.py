@@ -67,7 +67,7 @@ def extract(
 
     Args:
         network: the network that computes the features.
-        photos: (path, SHA-256 of the decoded pixels) of each photo; a file is read only if one of its features is not stored.
+        photos: (path, SHA-256 of the decoded pixels) of each photo; a file is read only if the store lacks a feature.
         addresses: addresses of whole tensors, by any name.
         store: the store in which features are looked up and stored.
         progress: called with the number of photos done and the total.
@@ -298,7 +298,7 @@ class Extraction:
         return missing
 
     def compute(self, hashes: Sequence[str], addresses: Sequence[str]) -> None:
-        """Compute the features ``addresses`` of the photos with these hashes; store and fill them in batch by batch."""
+        """Compute the features ``addresses`` of the photos with these hashes; store and fill in each batch."""
         places = (self.places[pixels][0] for pixels in hashes)
         entries = (Entry(place, *self.photos[place]) for place in places)
         forward, reduce = self.computer.forward(addresses), self.computer.reducer(addresses)

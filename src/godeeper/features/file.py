@@ -155,7 +155,7 @@ class ParquetWriter:
             self.write(ROWS_AT_ONCE)
 
     def write(self, least: int) -> None:
-        """Write the waiting rows in row groups, as long as at least ``least`` rows remain."""
+        """Write row groups while at least ``least`` rows are waiting."""
         rows = self.arrow.Table.from_batches(self.waiting, self.schema).combine_chunks()
         start = 0
         try:

@@ -164,7 +164,7 @@ class Forward:
         return ComputedBatch(batch.photos, batch.rows, values)
 
     def joined(self, inputs: tuple[Floats, ...]) -> Floats:
-        """The inputs as (N, 3, size, size), in one array for all batches: large allocations fragment the heap."""
+        """The inputs as (N, 3, size, size), in an array that all batches share, so that the heap does not fragment."""
         if self._array is None or len(self._array) < len(inputs):
             self._array = np.empty((max(len(inputs), BATCH_SIZE), *inputs[0].shape[1:]), np.float32)
         return np.concatenate(inputs, out=self._array[: len(inputs)])

@@ -1,7 +1,8 @@
 """The tensor that is recommended for features, for each set of weights.
 
-The last module is the usual choice.  For the bundled weights it is the worst one, because their later modules were trained
-for a different task (see ``docs/explanation/model-card.md``).  ``bench/studies/default_features.py`` compares all modules.
+The last module is the usual choice.  For the bundled weights it is the worst choice, because their later modules were
+trained for a different task (see ``docs/explanation/model-card.md``).  ``bench/studies/default_features.py`` compares
+all modules.
 """
 
 from __future__ import annotations

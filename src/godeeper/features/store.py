@@ -174,7 +174,7 @@ class ResultStore:
             raise OutputError(f"cannot trim {self.path}: {error}; try again when no other godeeper runs") from error
 
     def attempt(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return ``work(connection)``; if the file is damaged, replace it and try again on the new one."""
+        """Return ``work(connection)``; if the file is damaged, replace it and try again on the new file."""
         if self.process != os.getpid():  # SQLite forbids a forked process to use or close the parent's connection
             keep(self.connection)
             self.connection, self.process = self.open(), os.getpid()

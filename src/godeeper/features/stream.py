@@ -78,7 +78,7 @@ def stream(
         photos: paths, bytes of files, Pillow images, or arrays (H, W, 3) of uint8; each is read when it is needed.
         addresses: addresses of whole tensors, by any name.
         exact: decode large JPEGs at full size instead of a reduced size (see ``KEPT``).
-        executor: where photos are decoded and the network runs; the batches do not depend on it.
+        executor: decodes the photos and runs the network; the batches do not depend on it.
         progress: called with the number of photos done.
         kept: see ``Executor.run``.
 
@@ -159,7 +159,7 @@ def least_side(network: FeatureNetwork) -> int | None:
 
 
 def whole_tensors(network: FeatureNetwork, addresses: Sequence[str]) -> dict[str, int]:
-    """2015 name -> number of features, for tensors by any name; raises ``AddressError`` if one has no features."""
+    """Printed name -> number of features, for tensors by any name; raises ``AddressError`` if a tensor has none."""
     tensors = [whole_tensor(network, address) for address in addresses]
     return {tensor.name: tensor.site.shape[0] for tensor in tensors}
 

@@ -216,7 +216,7 @@ def footing_lines(peek: Peek, mosaic: Mosaic) -> list[Line]:
             lines.append(
                 Line(f"crossed out: {len(numbers)} of {mosaic.filters} filters, {what} ({listed})", SMALL, DEAD)
             )
-    photo = peek.photo if peek.photo.isascii() else f"photo {peek.photo_sha256[:12]}"  # the font is Latin
+    photo = peek.photo if peek.photo.isascii() else f"photo {peek.photo_sha256[:12]}"  # the font has only Latin letters
     lines.append(Line(f"{photo} · weights {peek.weights} · {peek.preprocessing}", SMALL, FAINT))
     return lines
 

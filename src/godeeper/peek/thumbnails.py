@@ -81,7 +81,7 @@ def shrunk(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def spaced(tiles: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Tiles (C, H, W) enlarged by a whole number to at least ``SMALLEST_TILE``, with a clear line below and beside."""
+    """Tiles (C, H, W) enlarged to at least ``SMALLEST_TILE``, each with a transparent line below and on its right."""
     zoom = max(1, math.ceil(SMALLEST_TILE / max(tiles.shape[1:])))
     enlarged = tiles.repeat(zoom, axis=1).repeat(zoom, axis=2)
     return np.pad(opaque(enlarged), ((0, 0), (0, 1), (0, 1)), constant_values=CLEAR)

@@ -31,7 +31,7 @@ NAMESPACE = "http://schemas.microsoft.com/deepzoom/2008"  # an XML namespace, ne
 
 
 class Pyramid:
-    """Writes tiles ``folder/LEVEL/COLUMN_ROW.png`` as rows arrive.  It is a context manager; its exit waits for the last tile."""
+    """Writes tiles ``folder/LEVEL/COLUMN_ROW.png`` as rows arrive; as a context manager, it waits for the last tile."""
 
     def __init__(self, folder: Path, width: int, height: int, colours: Pixels | None = None) -> None:
         """``colours``: the colour of each level, (256, 3) uint8; None for grey."""

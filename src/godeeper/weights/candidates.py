@@ -108,7 +108,7 @@ def prefixes(name: str) -> Iterator[str]:
 def choose(
     foreign: ForeignWeights, candidates: Sequence[Candidate], which: str | None
 ) -> tuple[Candidate, list[Candidate], tuple[str, ...]]:
-    """The chosen candidate, the other ones, and notes on the choice; raises ``WeightsError`` if no choice is possible."""
+    """The chosen candidate, the others, and notes on the choice; raises ``WeightsError`` if no choice is possible."""
     if not candidates:
         raise another_network(foreign)
     distinct = without_copies(foreign, candidates)
@@ -181,7 +181,7 @@ def layer_pattern(layout: str) -> str:
 
 
 def is_head_name(candidate: Candidate, bare: str) -> bool:
-    """Whether a name is one of the release's classifier."""
+    """Whether a name belongs to the release's classifier."""
     names = {
         "torchvision": r"fc\.(weight|bias)",
         "tf2015": r"softmax/(weights|biases)",

@@ -81,7 +81,7 @@ class WeightsFile:
     description: Description
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle the path and the description; ``reopened`` finds the file, which may have another path there."""
+        """Pickle the path and the description; ``reopened`` finds the file, even at another path."""
         from .registry import reopened
 
         return reopened, (self.path, self.description)

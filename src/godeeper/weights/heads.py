@@ -88,7 +88,7 @@ def used(heads: Iterable[CandidateHead]) -> frozenset[str]:
 
 
 def further_layers(foreign: ForeignWeights, candidate: Candidate, loose: Iterable[str]) -> list[str]:
-    """The names of the layers in ``loose``, the tensors of the file that are not the network's."""
+    """The names of the layers among ``loose``, the tensors of the file that do not belong to the network."""
     words: dict[str, dict[str, NDArray[Any]]] = defaultdict(dict)
     for name in loose:
         if foreign.types[name] in FLOATS:

@@ -206,7 +206,7 @@ class Digests:
 
 
 def digests(path: Path) -> Digests:
-    """Both checksums of a file, computed in one pass."""
+    """The SHA-256 and MD5 of a file, computed in one pass."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     size = 0
     with open_regular(path) as file:

@@ -59,7 +59,7 @@ class Place:
 
 @dataclass(frozen=True)
 class NamedPlace:
-    """The properties of a site that its names depend on: its place, its operation, and the height of its grid."""
+    """The properties of a site that determine its names: its place, its operation, and the height of its grid."""
 
     place: Place
     kind: str

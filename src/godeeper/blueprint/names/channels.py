@@ -40,7 +40,7 @@ def channels_of(ranges: Sequence[Range], count: int, address: str, name: str) ->
             got = f"{first}:{end}" if end != first + 1 else str(first)
             wrong = "is empty" if end <= first < count else "is out of range"
             raise ChannelError(f"{quoted(address)}: channel {got} {wrong}: {name} has channels 0 to {count - 1}")
-    if sum(end - first for first, end in closed) > count:  # before listing them, as there may be very many
+    if sum(end - first for first, end in closed) > count:  # checked first, because the list could be huge
         raise ChannelError(f"{quoted(address)} names a channel twice")
     chosen = tuple(number for first, end in closed for number in range(first, end))
     if len(set(chosen)) < len(chosen):

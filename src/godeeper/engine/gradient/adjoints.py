@@ -176,7 +176,7 @@ class Adjoints(GraphBuilder):
 def read_cells(
     cells: int, around: tuple[int, int], kernel: int, stride: int, windows: int, *, counts_border: bool
 ) -> list[int]:
-    """For each window along one axis, the number of cells by which an average pool divides."""
+    """For each window along one axis, the number of cells that an average pool counts."""
     before, after = around
     first, last = (-before, cells + after) if counts_border else (0, cells)
     starts = [window * stride - before for window in range(windows)]

@@ -45,7 +45,7 @@ class BackwardRun:
 
 
 class GradientEngine:
-    """Runs backward plans with one set of weights, in single precision.  Threads may call it at the same time."""
+    """Runs backward plans with one set of weights, in single precision.  It is thread-safe."""
 
     def __init__(self, weights: WeightsFile, cache: DiskCache | None = None) -> None:
         self.weights = weights
@@ -59,7 +59,7 @@ class GradientEngine:
         Args:
             planned: see ``backward_plan``.
             fed: the value of the plan's ``fed``, (B, C, H, W).
-            given: tensor in the plan's ``of`` -> the gradient of the scalar with respect to it, of its shape.
+            given: tensor in the plan's ``of`` -> the gradient of the scalar with respect to that tensor.
         """
         all_sites = sites(planned.blueprint)
         feeds = {name(all_sites, planned.fed): fed} | {name(all_sites, key) + GIVEN: given[key] for key in planned.of}
@@ -88,7 +88,7 @@ class GradientEngine:
         self.sessions.clear()
 
     def session(self, planned: BackwardPlan) -> Session:
-        """The session of a plan, opened if necessary; the least recently used ones are closed."""
+        """The session of a plan, opened if necessary; the least recently used sessions are closed."""
         with self.lock:
             session = self.sessions.get(planned)
             if session is None:

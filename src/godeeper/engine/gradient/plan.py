@@ -23,8 +23,8 @@ GRADIENT = "/gradient"
 class Parameter(NamedTuple):
     """A trainable array of a convolution.
 
-    ``scale`` and ``shift`` (C,): gamma and beta of its batch normalisation; ``shift`` is the bias of a convolution without one.
-    ``kernel`` (out, in, height, width).
+    ``scale`` and ``shift`` (C,): gamma and beta of its batch normalisation; without batch normalisation, ``shift`` is
+    the bias.  ``kernel``: (out, in, height, width).
     """
 
     site: int

@@ -35,7 +35,7 @@ def target_named(blueprint: Blueprint, text: str) -> tuple[Target, tuple[int, ..
 
     Raises:
         AddressError: no such tensor or parameter.
-        OptionError: a step between the photo and the network's input.
+        OptionError: ``text`` names a step of the photo's preprocessing.
     """
     try:
         tensor = resolve_one(blueprint, text)

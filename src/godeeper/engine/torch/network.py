@@ -140,7 +140,7 @@ class TorchNetwork(nn.Module):
         end: the address of its output, which must not be inside a module; by default the logits.
         auxiliary: whether to include the auxiliary classifier (``AuxLogits``), which ``forward`` never runs.
 
-    The input is (B, 3, H, W) float32, preprocessed as the description of the weights states.
+    The input is (B, 3, H, W) float32, preprocessed as described in the weights file.
 
     Raises:
         UnknownAddress, AddressError: there is no tensor ``end``, or it is inside a module.

@@ -1,6 +1,6 @@
-"""``Cluster`` starts Ray on this machine or connects to a running Ray, uses it, and stops or disconnects it.
+"""``Cluster``: starts Ray on this machine or connects to a running cluster, and runs work on it.
 
-A Ray that it starts listens on loopback only, sends no usage reports, has no dashboard, and prints nothing.
+Ray on this machine listens on loopback only, sends no usage reports, has no dashboard, and prints nothing.
 """
 
 from __future__ import annotations
@@ -327,7 +327,7 @@ def remove_abandoned() -> None:
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of an error's message, or its last one if the first ends with a colon; at most 200 characters."""
+    """The first line of an error's message, and the last if the first ends with a colon; at most 200 characters."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     line = f"{lines[0]} {lines[-1]}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]
     return " ".join(line.split())[:200]

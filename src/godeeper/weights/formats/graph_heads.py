@@ -37,7 +37,7 @@ class Links:
                 self.readers[name].append(node)
 
     def source(self, name: str) -> str:
-        """The name of the node that computes the value of ``name``; nodes that return it unchanged are skipped."""
+        """The name of the node that computes the value of ``name``; identity nodes are skipped."""
         for _ in range(MOST_STEPS):
             node = self.nodes.get(name)
             if node is None or node.operation not in THROUGH or not node.inputs:
@@ -48,7 +48,7 @@ class Links:
     def only_reader(self, name: str, operations: Collection[str]) -> Node | None:
         """The only node with one of these operations that reads ``name``; None if there is none, or more than one.
 
-        Nodes between them that return the value unchanged are skipped.
+        Identity nodes between them are skipped.
         """
         for _ in range(MOST_STEPS):
             if len(self.readers.get(name, ())) > MOST_READERS:

@@ -38,7 +38,7 @@ PASSED = "passed on"
 
 
 def backwards(config: Any) -> list[dict[str, Any]]:
-    """The layers of a model from its output backwards, as long as each has one input.
+    """The layers of a model from its output backwards, while each layer has a single input.
 
     In Keras 1, the configuration of a model is a list of layers.
     """

@@ -27,7 +27,7 @@ class ProtobufField(NamedTuple):
 
 
 def protobuf_fields(file: BinaryIO, start: int, length: int, most: int = MOST_FIELDS) -> Iterator[ProtobufField]:
-    """At most ``most`` fields of a message; stops at bytes that are not a field."""
+    """Yield at most ``most`` fields of a message; stops at bytes that are not a field."""
     end = start + length
     for _ in range(most):
         if start >= end:

@@ -1,4 +1,4 @@
-"""Reads the safetensors files of other projects, such as timm, also in half precision.
+"""Reads the safetensors files of other projects, such as timm, including files in half precision.
 
 A file consists of the length of a JSON header, the header, and the bytes of the tensors.  It is parsed here because the
 safetensors package returns numpy arrays, and numpy has no bfloat16.  Source: the README of huggingface/safetensors.

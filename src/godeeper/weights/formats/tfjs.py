@@ -1,4 +1,4 @@
-"""Reads TensorFlow.js models, also quantised ones: ``model.json`` and the binary shards beside it.
+"""Reads TensorFlow.js models, including quantised models: ``model.json`` and the binary shards beside it.
 
 The manifest lists the name, shape and type of each tensor.  A quantised value q stands for q · scale + min.
 Source: tfjs-core/src/io/types.ts, io_utils.ts.

@@ -66,7 +66,7 @@ class FileProbe:
         return self.file.read(length)
 
     def inside(self, part: ProtobufField) -> list[ProtobufField]:
-        """The first fields of the message in a field."""
+        """The first fields of the message that ``part`` contains."""
         return list(protobuf_fields(self.file, part.start, part.length, 32)) if self.file else []
 
     def head(self, part: ProtobufField) -> bytes:
