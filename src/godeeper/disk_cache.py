@@ -2,7 +2,7 @@
 
 The folder can be deleted at any time and shared by several processes.  Entries are written atomically and end with a SHA-256
 of their content; an entry whose hash does not match is ignored and built again.  The hash is encoded as an item of an ONNX
-model's ``metadata_props``, so the file of a cached graph is a valid ONNX model that can be opened in place.
+model's ``metadata_props``.  So the file of a cached graph is a valid ONNX model, which can be opened in place.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 r"""Escape names for output, so that a terminal, a browser or a spreadsheet does not interpret them.
 
-Class names and file names come from users' folders.  A control character can colour a terminal, a bidirectional override
-makes ``gpj.exe`` look like ``exe.jpg``, a line break starts a new line, and a spreadsheet evaluates a cell that starts
-with ``=``.
-All text that godeeper prints or writes for people passes through this module.
+Class names and file names come from users' folders.  A control character can colour a terminal.  A bidirectional
+override makes ``gpj.exe`` look like ``exe.jpg``.  A line break starts a new line.  A spreadsheet evaluates a cell that
+starts with ``=``.  All text that godeeper prints or writes for people passes through this module.
 
 ================  ====================================================================
 terminal, PNG     ``escaped``: ``\x1b``, ``\n``, ``\u202e``

@@ -352,9 +352,9 @@ class Network:
         Args:
             photo: a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
             address: the tensor or filter that is differentiated: ``mixed_4/tower_1/conv_4[17]``.
-            wrt: the tensor or parameter to differentiate with respect to: the address of an earlier tensor, by default
-                the network's scaled input; or the address of a convolution, followed by ``:scale``, ``:shift`` (gamma
-                and beta of its batch normalisation) or ``:kernel``.
+            wrt: the address of the tensor to differentiate with respect to, by default the network's scaled input.  The
+                address of a convolution followed by ``:scale``, ``:shift`` (gamma and beta of its batch normalisation)
+                or ``:kernel`` means a parameter.
 
         Returns:
             An array of the shape of ``wrt``: (1, C, H, W), (C,), or (out, in, height, width), float32.

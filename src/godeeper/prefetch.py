@@ -1,8 +1,8 @@
 """Prefetching: background threads decode photos ahead of the network, which works one batch ahead of its consumer.
 
-The network uses all cores.  On Linux, where each thread has its own priority, decoding threads have a lower one, so that they
-run while the network leaves a core idle or waits for them.  At equal priority they would halve the speed of one of the
-network's threads, and its other threads would wait for that one.
+The network uses all cores.  On Linux, where each thread has its own priority, decoding threads have a lower priority.
+They run while the network leaves a core idle or waits for them.  At equal priority, they would halve the speed of one
+of the network's threads, and the other threads of the network would wait for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Dialects: the differences between releases of a network, as edits of the blueprint.
 
-A dialect of Inception v3 sets how average pools treat the border, the kind of the last pool, the number
-of classes, whether batch normalisation has a scale, and whether there is an auxiliary classifier.  Input
-scaling belongs to the weights' preprocessing (``godeeper.photos.preprocess``), not to the dialect.  The
-dialects of GoogLeNet and Inception v4 are in the files of their blueprints.
+``Dialect`` lists the differences between releases of Inception v3.  Input scaling belongs to the weights'
+preprocessing (``godeeper.photos.preprocess``), not to the dialect.  The dialects of GoogLeNet and
+Inception v4 are in the files of their blueprints.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The OpenVINO engine: compiles the ONNX graphs for this processor and caches the compiled models.
 
-Models of pooled plans, which usually run on folders, are optimised for throughput: they run several parts of a batch in
+Pooled plans usually run on folders, so their models are optimised for throughput: several parts of a batch run in
 parallel, each on its own cores.  Other models are optimised for latency.  fp32 is always single precision, even on
 processors for which OpenVINO's default is 16 bits.
 """

@@ -1,8 +1,8 @@
 """Write features of many photos to one file, batch by batch: ``.npz``, or ``.parquet`` if pyarrow is installed.
 
-An ``.npz`` has the arrays ``photos`` (N,), ``<address>`` (N, C) float32 for each address, and ``provenance``, a JSON text.
-A Parquet table has a row for each photo, with the column ``photo`` and a column of lists for each address; the provenance is
-in its metadata.  Both are written to a temporary file, without all features in memory.
+An ``.npz`` has the arrays ``photos`` (N,), ``<address>`` (N, C) float32 for each address, and ``provenance``, a JSON
+text.  A Parquet table has a row for each photo, with the column ``photo`` and a column of lists for each address.  The
+provenance is in its metadata.  Both are written to a temporary file, without all features in memory.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The photos run through the network in single precision twice: first for the maximum of each tensor, then for a histogram
 from 0 to that maximum.  The end of a range minimizes the squared error of rounding the values below it and clipping those
-above.  Operations that only copy values share a range with their input, so that the copies are exact: the inputs of a
+above.  Operations that only copy values share a range with their input, so that the copies are exact.  The inputs of a
 concatenation have the range of its output, and a max pool has the range of its input.
 """
 

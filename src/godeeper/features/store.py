@@ -65,7 +65,7 @@ def feature_recipe(
 
     Args:
         weights_sha256: the hash of the weights, which covers their network and dialect.
-        address: the tensor's 2015 name.
+        address: the tensor's printed name.
         preprocessing: ``Preprocess.summary``.
         computed_by: ``Identity.key`` of the engine, since engines may differ in the last bit.
     """

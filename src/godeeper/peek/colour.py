@@ -1,8 +1,8 @@
 """Colour maps: from levels 0 … 255 to red, green and blue.
 
-A map is a list of colours at equal distances, with linear interpolation between them.  ``viridis`` and ``magma`` sample
-matplotlib's maps of these names (CC0, by Nathaniel Smith, Stéfan van der Walt and Eric Firing) at 33 points, with an error
-of at most 2 levels in any channel.
+A map is a list of colours at equal distances, with linear interpolation between them.  ``viridis`` and ``magma`` are
+matplotlib's maps of these names (CC0, by Nathaniel Smith, Stéfan van der Walt and Eric Firing).  They are sampled at 33
+points, with an error of at most 2 levels in any channel.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Placement:
     ``start`` and ``step``: (across, down).
 
     The mapping is exact for the centres of pixels.  Resizing also blends neighbours, so a pixel of the input can depend
-    on the photo beyond its mapped area, by at most one input pixel or two photo pixels, whichever is more.
+    on the photo beyond its mapped area.  The margin is one input pixel or two photo pixels, whichever is larger.
     """
 
     input_size: int

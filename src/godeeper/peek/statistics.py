@@ -31,9 +31,9 @@ def strengths(activations: Floats) -> Floats:
 def selectivities(activations: Floats) -> NDArray[np.float64]:
     """The selectivity of each filter, which is high if it responds to few places of the photo.
 
-    It is the sparseness (1 - a) / (1 - 1 / n) with a = mean(r)² / mean(r²) over n responses r, of Vinje and Gallant,
-    Science 287 (2000), after Rolls and Tovee, J. Neurophysiol. 73 (1995).
-    They computed it over stimuli; here it is computed over the n = H · W places of one photo.
+    It is the sparseness (1 - a) / (1 - 1 / n), where a = mean(r)² / mean(r²) over n responses r.  Source: Vinje and
+    Gallant, Science 287 (2000), after Rolls and Tovee, J. Neurophysiol. 73 (1995).  They computed it over stimuli; here
+    it is computed over the n = H · W places of one photo.
 
     Args:
         activations: (C, H, W), rectified.

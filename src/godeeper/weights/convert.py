@@ -1,6 +1,6 @@
 """Converts foreign weights to godeeper's format: selects a network, prepares it, and maps and checks its tensors.
 
-The tensor names of each release are in ``layouts``.  A file is converted completely or not at all: missing or unknown
+The tensor names of each release are in ``layouts``.  A file is converted completely or not at all.  Missing or unknown
 tensors, wrong shapes and values that are not finite raise an error that names the tensors.
 """
 
@@ -74,7 +74,7 @@ def convert(
         notes: further notes for the description.
 
     Raises:
-        WeightsError: the file contains another network, or several and ``which`` selects none of them; or tensors
+        WeightsError: the file contains another network, or ``which`` selects none of several networks; or tensors
             are missing, unknown, of the wrong shape, or not finite.
     """
     network = prepare(select(foreign, which))

@@ -2,8 +2,8 @@
 
 A tensor is named by the address of its site and the parameter's name in the 2015 graph:
 ``mixed/tower_2/conv/conv2d_params``, ``…/batchnorm/beta``; biases are called ``…/bias``.  The axes of kernels are OIHW.
-A tensor is float32, or uint8 with a scale and a minimum: value = q · scale + minimum, computed in double precision and
-rounded to single.
+A tensor is float32, or uint8 with a scale and a minimum.  A value is then q · scale + minimum, computed in double
+precision and rounded to single.
 The only metadata key, ``godeeper``, is a ``Description`` as JSON.  No pickle is ever read.
 """
 
@@ -39,11 +39,11 @@ BATCHNORM_EPSILON = 0.001
 class Description:
     """The metadata of a weights file.
 
-    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, and ``subtract`` and ``divide`` for pixels from 0 to
-    255; these two are single numbers, or lists with one number per channel.  ``quantised``: tensor name -> (scale,
-    minimum).  ``labels``: one per class, empty if the file has no classifier.  ``sha256``: the hash of everything else
-    in the file.  ``scope``: the prefix of the tensor names in the original file.  ``aliases``: further tensor names in
-    the original file -> ours.
+    ``preprocessing``: ``size`` in pixels, ``fit``, ``filter``, ``subtract`` and ``divide``.  The last two apply to
+    pixels from 0 to 255; they are single numbers, or lists with one number per channel.  ``quantised``: tensor name ->
+    (scale, minimum).  ``labels``: one per class, empty if the file has no classifier.  ``sha256``: the hash of
+    everything else in the file.  ``scope``: the prefix of the tensor names in the original file.  ``aliases``: further
+    tensor names in the original file -> ours.
     """
 
     name: str

@@ -1,8 +1,8 @@
 """The official releases of Inception v3 weights: their addresses and published checksums.
 
 Each project published these checksums itself, at the place given in ``published``; none was computed by us.  If a
-project publishes no SHA-256, or only part of one, the SHA-256 of the first download is pinned in ``pins.json`` beside
-the weights, and later downloads must match it.
+project does not publish a full SHA-256, the SHA-256 of the first download is pinned in ``pins.json`` beside the
+weights.  Later downloads must match it.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Scaling:
 def scaling_named(text: str) -> Scaling:
     """The scaling that a user gave; raises ``UnknownName`` if it cannot be read.
 
-    ``text``: a name in ``SCALINGS``; or the number to subtract and the number to divide by, such as ``127.5/127.5``,
-    where three numbers (red, green, blue) can replace one: ``123,117,104/1``.  Both forms may have the prefix ``bgr-``.
+    ``text``: a name in ``SCALINGS``, or the number to subtract and the number to divide by: ``127.5/127.5``.  Three
+    numbers (red, green, blue) can replace one: ``123,117,104/1``.  Both forms may have the prefix ``bgr-``.
     """
     bgr, name = text.startswith(BGR) or text == "caffe", text.removeprefix(BGR)
     if name in SCALINGS:

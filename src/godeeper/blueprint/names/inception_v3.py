@@ -1,7 +1,7 @@
 """The rules that name the sites of Inception v3 in five conventions.
 
 tf2015       node names of the 2015 graph: ``mixed/tower_2/conv``.  A branch with one operation is in the scope of
-             the module, longer branches are in ``tower``, ``tower_1``, …, and the convolutions of a fork in ``mixed``.
+             the module, longer branches are in ``tower``, ``tower_1``, ….  Convolutions of a fork are in ``mixed``.
 slim         layer names: ``Mixed_5b/Branch_3/Conv2d_0b_1x1``.  The number increases when the grid size changes, the
              letter with each module.  Five names in the released checkpoints break this rule and are used unchanged.
 torchvision  attribute paths, and fx node names for operations that torchvision calls as functions.

@@ -2,8 +2,8 @@
 
 The adjoint of an operation takes the gradient of a scalar with respect to the operation's output and returns the
 gradient with respect to its input (reverse-mode differentiation; Griewank and Walther, Evaluating Derivatives, 2008).
-Kinks are treated as in PyTorch: the gradient of a ReLU at 0 is zero, and among equal maxima in a window of a max pool,
-the first in row-major order gets the gradient.
+Kinks are treated as in PyTorch: the gradient of a ReLU at 0 is zero.  Among equal maxima in a window of a max pool, the
+first in row-major order gets the gradient.
 
 Names in the graph: ``ADDRESS`` for values, ``ADDRESS/given`` for the gradients that are fed, ``ADDRESS/gradient`` for results.
 """

@@ -1,8 +1,8 @@
 """``Worker``, which Ray Data runs in processes on any machine, and the parcel that contains its work.
 
-The parcel has the pickled work and references to the weights files.  A weights file is sent to a machine only once: a
-worker first looks for a file with the same SHA-256 at the driver's path and in its own cache folder, and otherwise gets
-the bytes from Ray and stores them.  A worker opens its engine once, with one thread per core that Ray assigns to it.
+The parcel has the pickled work and references to the weights files.  A worker first looks for a weights file with the
+same SHA-256 at the driver's path and in its own cache folder.  If there is none, it gets the bytes from Ray and stores
+them in the cache folder.  A worker opens its engine once, with one thread per core that Ray assigns to it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Finds the classifiers of a TensorFlow graph, and batch normalisations that were folded into kernels.
 
-A classifier is found by its operations, not by the names of its nodes: users of TensorFlow's retrain.py can choose the
-names, and the defaults differ between versions.  Sources: tensorflow/examples/image_retraining/retrain.py,
+A classifier is found by its operations, not by the names of its nodes.  Users of TensorFlow's retrain.py can choose
+these names, and the defaults differ between versions.  Sources: tensorflow/examples/image_retraining/retrain.py,
 tensorflow/tools/graph_transforms/fold_old_batch_norms.cc.
 """
 
