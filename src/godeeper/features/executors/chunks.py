@@ -39,7 +39,7 @@ class Shelf:
             self.results[number] = result
 
     def take(self, number: int) -> Any | None:
-        """Take a result from the shelf, without removing its file; None if another run removed the file."""
+        """Take a result from the shelf, without removing its file; None if the file is missing or damaged."""
         if number in self.stored and self.kept:
             return self.kept.load(self.paths[number])
         return self.results.pop(number)
