@@ -31,7 +31,7 @@ WAIT_VARIABLE = "GODEEPER_RAY_WAIT"
 LEAST_FREE = 1 << 18  # free bytes needed on the disk of Ray's sockets and logs
 MOST_CORES = 4  # per worker; more threads would mostly wait for each other
 LOOPBACK = "127.0.0.1"
-PREFIX = "gdray-"  # begins the names of folders with Ray's logs and sockets
+PREFIX = "gdray-"  # of the names of folders with Ray's logs and sockets
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
@@ -46,9 +46,8 @@ class Cluster:
     """A connection to Ray."""
 
     def __init__(self, address: str, cores: int = 0, status: Callable[[str], None] | None = None) -> None:
-        """Store the settings; ``connect`` connects.
+        """``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: cores per worker; 0 means the default.
 
-        ``address``: ``ray`` or ``ray://HOST:PORT``.  ``cores``: the number of cores per worker; 0 chooses it.
         ``status``: called with a message while the run waits, and with an empty string afterwards.
         """
         self.address = address
