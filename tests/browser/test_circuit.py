@@ -1,4 +1,4 @@
-"""Walking down a circuit: from a filter to one that feeds it and back, its names, and its visualisation."""
+"""The page of a filter: links to the filters that feed it and back, names, and the visualisation."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ FILTER = "/photo/demo/tensor/mixed_4/tower_1/conv_4/filter/17"
 
 
 def test_down_a_circuit_and_back_by_keys(page: Page) -> None:
-    """A digit opens a filter that feeds this one, and the trail grows; Backspace and the trail's links go back."""
+    """A digit opens a filter that feeds the current filter, and the trail grows; Backspace and the trail's links go back."""
     page.goto(FILTER)
     titles = [page.locator("h1").inner_text()]
     for steps in (1, 2):
         page.keyboard.press("1")
-        page.wait_for_url(re.compile(rf"(via=[^&]*&?){{{steps}}}$"))  # and until it has loaded, when it listens to keys
+        page.wait_for_url(re.compile(rf"(via=[^&]*&?){{{steps}}}$"))  # the page listens to keys once it has loaded
         expect(page.locator(".trail a")).to_have_count(steps)
         titles.append(page.locator("h1").inner_text())
     assert len(set(titles)) == 3
@@ -32,7 +32,7 @@ def test_down_a_circuit_and_back_by_keys(page: Page) -> None:
 
 
 def test_up_to_a_later_filter(page: Page) -> None:
-    """A filter that this one feeds is a click away, and this one is among those on its trail."""
+    """A link opens a filter that the current filter feeds, and the current filter is then on the trail."""
     page.goto(FILTER)
     page.locator(".readers a").first.click()
     expect(page.locator(".trail a")).to_have_text("mixed_4/tower_1/conv_4[17]")
@@ -47,7 +47,7 @@ def test_names_appear_by_themselves(page: Page) -> None:
 
 
 def test_a_visualisation_is_made_on_request(page: Page) -> None:
-    """A click makes the picture, with progress; on the next visit, it is there."""
+    """A click makes the picture, with progress; on the next visit, the picture is shown at once."""
     address = "/photo/demo/tensor/mixed/conv/filter/2"
     page.goto(address)
     page.get_by_role("button", name="Make the picture").click()
@@ -63,7 +63,7 @@ def test_a_visualisation_is_made_on_request(page: Page) -> None:
 
 
 def test_a_visualisation_can_be_stopped(page: Page) -> None:
-    """After Stop, it can be made again."""
+    """After Stop, the visualisation can be made again."""
     page.goto("/photo/demo/tensor/mixed_4/conv/filter/3")
     make = page.get_by_role("button", name="Make the picture")
     make.click()

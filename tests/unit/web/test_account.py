@@ -1,4 +1,4 @@
-"""What is known about one filter: its sum, the trail to it, its names and its visualisation, on the page and in the interface."""
+"""The account of one filter on the page and in the API: contributions, trail, names and visualisation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PAGE = f"/photo/demo/tensor/{ADDRESS}/filter/{NUMBER}"
 
 
 def links(text: str, kind: str) -> list[str]:
-    """Return the links in an attribute order that the templates use, unescaped."""
+    """Return the links whose next attribute is ``kind``, unescaped."""
     return [each.replace("&amp;", "&") for each in re.findall(rf'<a href="([^"]*)" {kind}', text)]
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_summed(client: Client, query: str, said: str) -> None:
 
 
 def test_a_circuit_can_be_walked_down_and_back(client: Client) -> None:
-    """Each term links to its filter at the cell that contributes most; there, that cell has the contribution's value, and the trail leads back."""
+    """Each term links to its filter at the cell that contributes most, and the trail leads back."""
     text = client.get(PAGE).text
     for step in range(1, 4):
         first = links(text, 'data-key="1"')[0]
@@ -86,7 +86,7 @@ def test_a_circuit_can_be_walked_down_and_back(client: Client) -> None:
 
 
 def test_the_cell_of_a_term_is_the_one_that_was_read() -> None:
-    """Through a concatenation, the cell stays and the channel moves; through a max pool, it is the greatest cell of the window."""
+    """A concatenation keeps the cell and changes the channel; a max pool leads to the largest cell of its window."""
     network = godeeper.load()
     all_sites = sites(network.blueprint)
     by_address = {site.address: site for site in all_sites}
@@ -101,7 +101,7 @@ def test_the_cell_of_a_term_is_the_one_that_was_read() -> None:
 
 
 def test_the_page_of_a_pool_says_why_it_has_no_sum(client: Client) -> None:
-    """A filter without weights has its page; the panels say what it is instead."""
+    """A filter without weights has a page, whose sections say that it belongs to a pool."""
     text = client.get("/photo/demo/tensor/pool/filter/3").text
     assert "a pool, which has no weights" in text
     assert "data-address" not in re.findall(r'<section class="panel" id="names".*?>', text)[0]
@@ -120,12 +120,12 @@ def test_the_page_of_a_pool_says_why_it_has_no_sum(client: Client) -> None:
     ],
 )
 def test_foreign_trails(client: Client, via: str, status: int) -> None:
-    """A trail that does not exist, or is too long, is refused."""
+    """A trail with filters that do not exist, or with too many, is refused."""
     assert client.get(f"{PAGE}?via={via}").status == status
 
 
 def test_names_are_computed_once(client: Client) -> None:
-    """The page asks for the names; afterwards, it shows them at once."""
+    """The first request computes the names; afterwards, the page has them."""
     page = "/photo/demo/tensor/mixed/conv/filter/5"
     waiting = re.findall(r'id="names"[^>]*data-address="([^"]*)"', client.get(page).text)
     record = client.get(waiting[0]).json
@@ -142,7 +142,7 @@ def events(text: str) -> list[tuple[str, Any]]:
 
 
 def test_a_visualisation_is_made_with_progress_and_kept(client: Client, index: ServedIndex, chelsea: Path) -> None:
-    """It is missing until its stream has ended; then record, picture and page have it, in the next server too."""
+    """The visualisation exists after its stream has ended: in record, picture and page, and in the next server, too."""
     base = "/api/filters/mixed/tower_2/conv/7/visualisation"
     picture = "/filters/mixed/tower_2/conv/7/visualisation.png"
     assert (client.get(base).status, client.get(picture).status) == (404, 404)
@@ -166,7 +166,7 @@ def test_a_visualisation_is_made_with_progress_and_kept(client: Client, index: S
 
 
 def test_a_visualisation_stops_with_its_client(index: ServedIndex) -> None:
-    """A client that leaves stops its job, and the next job starts at once; the server ends in time."""
+    """If a client disconnects, its job stops and the next job starts; the server ends in time."""
     backend = Backend(godeeper.load().weights, godeeper.load().preprocess)
     with serving(backend, index=index, visualisations=Settings(steps=10_000)) as running:
         import http.client
@@ -197,7 +197,7 @@ def test_a_visualisation_stops_with_its_client(index: ServedIndex) -> None:
 
 @pytest.mark.parametrize(("address", "said"), [("pool", "a pool"), ("softmax/logits", "no classifier to look at")])
 def test_what_cannot_be_visualised(client: Client, address: str, said: str) -> None:
-    """A filter without a gradient of its own is refused in one line."""
+    """A filter that cannot be visualised is refused in one line."""
     response = client.get(f"/api/filters/{address}/0/visualisation/progress")
     assert response.status in (404, 422)
     assert said in response.json["error"]
