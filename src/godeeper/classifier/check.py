@@ -35,7 +35,7 @@ def damaged(what: str) -> ClassifierError:
 
 
 def names(values: Any, what: str) -> tuple[str, ...]:
-    """Check that ``values`` is a list of different names, none of them blank, and return it as a tuple."""
+    """Check that ``values`` is a list of distinct names that are not blank, and return it as a tuple."""
     if not isinstance(values, list) or not values:
         raise damaged(f"{what} is {quoted(values)}, expected a list of names")
     for value in values:
@@ -74,7 +74,7 @@ def sha256(value: Any, what: str) -> str:
 
 
 def check_head(head: Head) -> None:
-    """Raise if the shapes of a head's arrays do not match, or if they hold values that are not finite."""
+    """Raise if a head's arrays have shapes that do not match, or values that are not finite."""
     classes, features = len(head.classes), head.mean.size
     shapes = {"mean": (features,), "scale": (features,), "coefficients": (classes, features), "intercepts": (classes,)}
     arrays: dict[str, NDArray[Any]] = {name: getattr(head, name) for name in NUMBERS}
@@ -98,7 +98,7 @@ def check_array(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None
 
 
 def check_report(record: Any) -> Mapping[str, Any]:
-    """Check that ``record`` is a JSON object with a list of paths, if any, as ``test_photos``, and return it."""
+    """Check that ``record`` is a JSON object whose ``test_photos``, if any, are a list of paths, and return it."""
     report = mapping(record, "report")
     photos = report.get("test_photos", [])
     if not isinstance(photos, list) or not all(isinstance(photo, str) for photo in photos):

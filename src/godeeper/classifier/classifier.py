@@ -1,6 +1,6 @@
-"""A classifier: weights, a head trained on their features, and the preprocessing of photos.
+"""A classifier: a network's weights, a head trained on their features, and the preprocessing of photos.
 
-It has scikit-learn's interface, for tools that only predict.  ``godeeper.classifier.file`` describes the file format.
+It has the prediction methods of scikit-learn's classifiers.  ``godeeper.classifier.file`` describes the file format.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Classifier:
     ``weights`` and ``weights_sha256``: the name and the hash of the network's weights.  ``preprocessing``: the fields of
     a ``Preprocess``.  ``calibration``: the quantization ranges for int8, or None for fp32.  ``engine``: the engine that runs
     the network, as in ``load``; it is not saved in the file.  ``report_record``: the training report as JSON, which is saved in
-    the file.  ``report``: the report as an object, which is a ``Report`` with charts right after training, and a
-    ``KeptReport`` after loading.  ``certificate``: the certificate of an export, if the file contains one.
+    the file.  ``report``: after training a ``Report`` with charts, after loading a ``KeptReport``.  ``certificate``: the
+    certificate of an export, if the file contains one.
 
     A photo is a path, the bytes of a file, a Pillow image, or an array (H, W, 3) of uint8.
 
@@ -163,7 +163,7 @@ class Classifier:
     def judge(
         self, photos: Iterable[PhotoSource], *, exact: bool = True, executor: Executor = HERE
     ) -> Iterator[Judgement]:
-        """Yield a judgement of each photo; a photo that cannot be read gives one with an ``error``.
+        """Yield a judgement of each photo; the judgement of a photo that cannot be read has an ``error``.
 
         Threads decode the next photos in advance.  With ``exact=False``, large JPEGs are decoded at a fraction of their size,
         which is faster but changes the probabilities slightly; see ``godeeper.features.stream``.
@@ -184,7 +184,7 @@ class Classifier:
         return Judgement(name, verdict, by_class, threshold=threshold, strangeness=strangeness)
 
     def strangeness(self, features: Mapping[str, Floats]) -> list[float]:
-        """The factor (1 or more) by which each photo's temperature is raised, from features, address -> (N, C)."""
+        """The factor (1 or more) by which each photo's temperature is raised; ``features``: address -> (N, C)."""
         with on_one_thread():
             found: list[float] = self.head.strangeness(features)[:, 0].tolist()
         return found
@@ -194,7 +194,7 @@ class Classifier:
         return self.likelihoods(pooled(self.network, [decode(photo) for photo in photos], self.head.addresses))
 
     def likelihoods(self, features: Mapping[str, Floats]) -> NDArray[np.float64]:
-        """(N, classes): the head's probabilities from features, address -> (N, C); raises ``ClassifierError``."""
+        """(N, classes): the head's probabilities; ``features``: address -> (N, C).  Raises ``ClassifierError``."""
         with on_one_thread():  # the network may be computing the next photos on the other cores
             likely = np.asarray(self.head.probabilities(features), np.float64)
         if not np.isfinite(likely).all():
@@ -214,7 +214,7 @@ class Classifier:
         """Read a ``.godeeper`` file; ``engine`` will run the network, as in ``load``.
 
         Raises:
-            ClassifierError: the file is damaged or has an unknown format, or the installed weights are not those it was trained with.
+            ClassifierError: the file is damaged or has an unknown format, or its weights are not installed.
         """
         from .file import one_line, read
 
@@ -226,7 +226,7 @@ class Classifier:
         return classifier
 
     def fit(self, photos: Any, labels: Any) -> Classifier:
-        """Fit the head again to other photos, in place, as scikit-learn's tools expect; the features stay the same.
+        """Fit the head again to other photos, in place, as scikit-learn's tools expect; the tensors stay the same.
 
         The report and the certificate are discarded, because they describe the old head.  scikit-learn's ``clone`` returns an
         unfitted ``PhotoClassifier`` with the same settings instead.

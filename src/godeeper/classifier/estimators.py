@@ -1,8 +1,7 @@
 """scikit-learn estimators for photos: ``PhotoFeatures`` computes features, and ``PhotoClassifier`` classifies.
 
-X is a list or array, (N,) or (N, 1), of paths or of anything else that ``decode`` accepts.  Features are stored under a hash
-of the photos' pixels, so a search that fits and scores many times computes them once.  Importing this module imports
-scikit-learn.
+X is a list or array, (N,) or (N, 1), of paths or other objects that ``decode`` accepts.  Features are stored under a hash
+of the photos' pixels, so a search with many fits computes them once.  Importing this module imports scikit-learn.
 """
 
 from __future__ import annotations
@@ -109,8 +108,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     """Classifies photos with a head on their features.
 
     The features are chosen, and the head is fitted and calibrated, as in ``godeeper.retrain``.  Photos with the same pixels are
-    held out together.  Unlike ``godeeper.retrain``, this estimator does not look for near-duplicates or for problems of the
-    photos, and makes no report.
+    held out together.  Unlike ``godeeper.retrain``, this estimator does not check the photos or find near-duplicates, and
+    makes no report.
 
     Args:
         features: ``auto`` to choose among the modules by cross-validation; or addresses, all of which are used.
@@ -297,7 +296,7 @@ def looked_at(
 
 
 def pixel_hashes(photos: Sequence[PhotoSource], store: ResultStore) -> list[str]:
-    """The hash of each photo's pixels; from the store, if the file was decoded before."""
+    """The hash of each photo's pixels, from the store if the file was decoded before."""
     keys = [file_key(photo) for photo in photos]
     known = store.get_blobs({key for key in keys if key})
     new: dict[bytes, bytes] = {}
@@ -314,7 +313,7 @@ def pixel_hashes(photos: Sequence[PhotoSource], store: ResultStore) -> list[str]
 
 
 def file_key(photo: PhotoSource) -> bytes | None:
-    """The key under which the hash of a file's pixels is stored; None if it is no file, or cannot be read."""
+    """The key under which the hash of a file's pixels is stored; None if the photo is not a file or cannot be read."""
     if not isinstance(photo, (str, bytes, os.PathLike)):
         return None
     try:

@@ -1,8 +1,8 @@
-"""Reads and writes ``.godeeper`` files, each of which contains a classifier.
+"""Reads and writes ``.godeeper`` files; a file contains one classifier.
 
 The file is a zip with uncompressed members: ``head.safetensors`` (mean, scale, coefficients, intercepts and the directions of
 the OOD model, if there is one), ``classifier.json`` (the other fields) and optionally ``report.json``.  Other members are
-rejected, no code is executed, and no more bytes are read than the file has.  ``godeeper.classifier.check`` checks the values.
+rejected, no code is executed, and members cannot expand when read.  ``godeeper.classifier.check`` checks the values.
 The same classifier always gives the same bytes.
 """
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 READ = (1, 2)  # format 1 has no OOD model
 HEAD, DESCRIPTION, REPORT = "head.safetensors", "classifier.json", "report.json"
-SAME_DAY = (1980, 1, 1, 0, 0, 0)  # the date of all members, so that equal classifiers give equal files
+SAME_DAY = (1980, 1, 1, 0, 0, 0)  # the date of all members, so that equal classifiers have equal files
 LARGEST = 1 << 28  # bytes of a file; 168 classes take about 20 MB
 LONGEST_MESSAGE = 300
 UNREADABLE = (
@@ -113,7 +113,7 @@ def describe(classifier: Classifier) -> dict[str, Any]:
 
 
 def text(document: Any) -> bytes:
-    """The bytes of a JSON document; equal documents give equal bytes."""
+    """The bytes of a JSON document; equal documents have equal bytes."""
     return json_text(document, indent=1).encode()
 
 
@@ -144,12 +144,12 @@ def parsed(payload: bytes) -> Any:
 
 
 def one_line(error: object) -> str:
-    """An error's message on one line, cut to ``LONGEST_MESSAGE`` because it may quote a long text from the file."""
+    """An error's message on one line, cut to ``LONGEST_MESSAGE`` because it may quote text from the file."""
     return " ".join(str(error).split())[:LONGEST_MESSAGE]
 
 
 def read_members(path: Path) -> dict[str, bytes]:
-    """Name -> content of each member of a classifier's file; raises ``ClassifierError`` if it is no such file."""
+    """Name -> content of each member of a classifier's file; raises ``ClassifierError`` for any other file."""
     try:
         with open_regular(path) as file, zipfile.ZipFile(file) as archive:
             check_members(archive.infolist(), os.fstat(file.fileno()).st_size)
@@ -170,7 +170,7 @@ def read_members(path: Path) -> dict[str, bytes]:
 
 
 def check_members(members: list[zipfile.ZipInfo], size: int) -> None:
-    """Raise ``ClassifierError`` for wrong or compressed members, for sizes above the file's, and for a file that is too large."""
+    """Raise ``ClassifierError`` for wrong or compressed members, members larger than the file, and a file that is too large."""
     names = [member.filename for member in members]
     odd = [name for name in names if name not in (HEAD, DESCRIPTION, REPORT)]
     missing = [name for name in (HEAD, DESCRIPTION) if name not in names]

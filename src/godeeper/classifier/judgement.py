@@ -10,7 +10,7 @@ from .refusal import why_refused
 
 
 class JudgementRecord(TypedDict):
-    """A photo of ``godeeper classify --json``."""
+    """The JSON object of one photo in ``godeeper classify --json``."""
 
     photo: str
     photo_notes: list[str]

@@ -15,7 +15,7 @@ from ..escaping import escaped_html as escape
 class KeptReport(Mapping[str, Any]):
     """A report's record as a mapping; as text, it lists the classes, the accuracy and the notes.
 
-    It has the keys of the JSON that ``godeeper retrain`` writes next to the classifier, except those that depend on the run.
+    Its keys are those of the JSON that ``godeeper retrain`` writes next to the classifier, except keys that depend on the run.
 
     >>> print(KeptReport({"classes": ["cat", "dog"], "test": {"accuracy": 0.9, "interval": [0.7, 0.97], "n": 20, "by": "a test set"}}))
     2 classes: cat, dog

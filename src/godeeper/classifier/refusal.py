@@ -8,7 +8,7 @@ NOTHING = "none of these"
 
 
 def written(verdict: str | None) -> str:
-    """A verdict as text: a class's name, or ``none of these``; a class that has this name is quoted."""
+    """A verdict as text: a class name or ``none of these``; a class with this name is quoted."""
     if verdict is None:
         return NOTHING
     return f"class {verdict!r}" if " ".join(verdict.split()).casefold() == NOTHING else verdict

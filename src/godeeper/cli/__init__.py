@@ -1,4 +1,4 @@
 """The command line.
 
-This folder has more than 15 files because each command has its own file, named after it; the other files are shared helpers.
+Each command has its own file, named after it, so this folder has more than 15 files. The other files are shared helpers.
 """

@@ -88,7 +88,7 @@ def run_classifier(options: argparse.Namespace, path: Path, places: Sequence[str
 
 
 def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None) -> list[JudgementRecord]:
-    """A record for each photo in the given order, then one for each place where no photo was found."""
+    """One record per photo in the given order, then an error record for each place that cannot be read."""
     from ..classifier.judgement import Judgement
     from ..features.executors.executor import executor_named
     from ..photos.decode import decode
@@ -113,7 +113,10 @@ def judge(classifier: Any, places: Sequence[str], *, exact: bool, on: str | None
 
 
 def print_csv(records: Sequence[JudgementRecord], classes: Sequence[str]) -> None:
-    """Print CSV: photo, verdict (empty for "none of these" and for errors), error, none of these, and a column for each class."""
+    """Print the records as CSV, with one column per class.
+
+    The verdict is empty for "none of these" and for errors.
+    """
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     heads = (csv_cell(f"probability of {name}") for name in classes)

@@ -19,7 +19,11 @@ REDUCED = "decoded at 1/"
 """The beginning of the note that ``photos.decode`` makes for a JPEG decoded at reduced size."""
 
 DONE, PARTLY_DONE, NOTHING_DONE, STOPPED = 0, 1, 2, 130
-"""Exit codes: everything was done; some inputs could not be used, or a check failed; nothing was done; Ctrl-C."""
+"""Exit codes.
+
+``DONE``: everything was done.  ``PARTLY_DONE``: some inputs could not be used, or a check failed.  ``NOTHING_DONE``: nothing
+was done.  ``STOPPED``: the user pressed Ctrl-C.
+"""
 
 
 def exit_code(done: int, failed: int) -> int:
@@ -45,9 +49,10 @@ def none_of(errors: Sequence[str]) -> str:
 
 
 def note_lines(notes: Iterable[tuple[str, Sequence[str]]]) -> list[str]:
-    """A line for each kind of note: the note itself if one photo has it, otherwise the number of photos and the first names.
+    """Summarise the notes on photos, one line per kind of note.
 
-    Notes on reduced decoding are left out, because it is an option and not a repair.
+    A kind that several photos share becomes their number and the first names.  Notes on reduced decoding are left out,
+    because reduced decoding is an option and not a repair.
 
     Args:
         notes: the name and the notes of each photo (see ``Photo.notes``).
@@ -84,7 +89,7 @@ def add_command(verbs: Verbs, name: str, summary: str, example: str, run: Run) -
 
 
 def add_group(verbs: Verbs, name: str, summary: str, example: str) -> Verbs:
-    """Add a command that has actions; without an action it prints its help."""
+    """Add a command that has actions; without an action, the command prints its help."""
     parser = verbs.add_parser(
         name, help=summary, epilog=f"example:\n{example}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -94,7 +99,7 @@ def add_group(verbs: Verbs, name: str, summary: str, example: str) -> Verbs:
 
 
 def show_help(parser: argparse.ArgumentParser, _: argparse.Namespace) -> int:
-    """Print the help, as commands that need an action do by default."""
+    """Print the help; this is what a command does if its action is missing."""
     parser.print_help()
     return 0
 
@@ -114,7 +119,7 @@ def add_weights(parser: argparse.ArgumentParser, default: str | None = "bundled"
 
 
 def add_on(parser: argparse.ArgumentParser) -> None:
-    """The option ``--on``."""
+    """Add the option ``--on``."""
     parser.add_argument(
         "--on",
         metavar="ray[://HOST:PORT]",
@@ -130,7 +135,7 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 
 def print_table(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with aligned columns, except the last; cells are escaped."""
+    """Print a table; cells are escaped, and all columns except the last are padded."""
     lines = [list(map(escaped, line)) for line in (heading, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heading) - 1)]
     for line in lines:

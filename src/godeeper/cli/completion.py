@@ -36,7 +36,7 @@ TABLES = {
     "retrain --precision": ("training.int8_check", "PRECISIONS"),
     "embed --precision": ("engine.engines", "PRECISIONS"),
 }
-"""An option, or a command and its option -> the module and the name of the table of its values."""
+"""Maps an option, or a command and its option, to the module and the name of the table of valid values."""
 
 FILES = re.compile("PHOTO|FOLDER|FILE|PATH|CSV")
 
@@ -62,7 +62,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Command:
-    """A command or an action.  ``values``: its positional arguments; with ``more``, the last one can be repeated."""
+    """A command or an action; ``values`` are its positional arguments, and with ``more`` the last one can be repeated."""
 
     words: tuple[str, ...]
     summary: str

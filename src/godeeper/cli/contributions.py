@@ -26,7 +26,7 @@ EXAMPLE = """\
   godeeper contributions photo.jpg 'mixed/join[86]' --json             every term
 """
 
-USUAL = 5  # terms for the value and against it in the text and the picture
+USUAL = 5  # positive terms, and as many negative terms, in the text and the picture
 
 
 def add_to(verbs: Verbs) -> None:
@@ -98,7 +98,7 @@ def cell_in(text: str) -> tuple[int, int]:
 
 
 def claimed(outputs: Outputs, out: Path, photo: Photo, target: Target) -> Path:
-    """The path of the picture: ``out`` itself if it ends in .png, otherwise a file in that folder; claimed."""
+    """Claim and return the picture's path: ``out`` if it ends in .png, otherwise a file in the folder ``out``."""
     from ..peek.peek import file_part
 
     if out.suffix.lower() == ".png" and not out.is_dir():
@@ -156,7 +156,7 @@ def print_terms(found: Contributions, heading: str, terms: tuple[Term, ...]) -> 
 
 
 def print_listeners(found: Contributions, top: int) -> None:
-    """Print the later filters that read the filter: those to which it gave most on this photo, and those with the greatest weights."""
+    """Print the later filters that read this filter, by contribution on this photo and by weight."""
     if not found.listeners:
         say("no later convolution reads this filter")
         return

@@ -131,7 +131,7 @@ def embedded(options: argparse.Namespace, photos: list[AnyPhoto], executor: Exec
 
 
 def written(writer: Writer, batches: Iterable[Batch]) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
-    """Write the features of all readable photos; returns the errors of the others and the notes on repaired ones, by name."""
+    """Write the features of all readable photos; returns the errors and the notes, by photo name."""
     errors: dict[str, str] = {}
     notes: dict[str, tuple[str, ...]] = {}
     for batch in batches:

@@ -179,7 +179,7 @@ def picture_path(folder: Path, found: Evidence, question: Question, outputs: Out
 
 
 def record(found: Evidence, name: str, question: Question, path: Path, top: int) -> dict[str, Any]:
-    """One photo's verdict and evidence as JSON: the fields of classify's record, and more."""
+    """One photo's verdict and evidence as JSON; it includes all fields of a record of ``godeeper classify``."""
     likely = dict(zip(found.classes, found.probabilities.tolist(), strict=True))
     return {
         "photo": name,

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def agreeing(certificate: Certificate) -> str:
-    """The number of photos on which both predict the same."""
+    """The number of photos on which the classifier and the export agree, as text."""
     if certificate.agreeing == certificate.photos:
         return f"all {certificate.photos}"
     return f"{certificate.agreeing} of {certificate.photos}"

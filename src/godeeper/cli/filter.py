@@ -138,7 +138,7 @@ def whole_page(
 
 
 def network_of(index: FilterIndex, options: argparse.Namespace) -> Network | None:
-    """The network of the index; None if nothing is computed.  Raises ``IndexFileError`` if the weights are others."""
+    """The index's network, or None if nothing is computed; raises ``IndexFileError`` for weights other than the index's."""
     from ..engine.prefix_cache import prefix_store
     from ..filters.account import check_weights
     from ..network import load
@@ -208,7 +208,7 @@ def print_names(account: Account) -> None:
 
 
 def print_colour_or_shape(account: Account) -> None:
-    """Print how much of the values remains without colour and without shape."""
+    """Print which share of the filter's value remains without colour and without shape."""
     found = account.colour_or_shape
     assert found is not None  # noqa: S101 (for the type checker)
     say(

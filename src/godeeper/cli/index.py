@@ -1,4 +1,4 @@
-"""``godeeper index``: finds, for every filter at once, the photos of a folder that activate it most."""
+"""``godeeper index``: finds the photos of a folder that activate each filter most, for all filters in one pass."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Makes Ctrl-C raise ``KeyboardInterrupt``, but never during an import.
 
 Many extension modules cannot handle an exception while they initialise: they end the process, or replace the exception
-by another one.  So an interruption during an import is delayed until the import is done.
+by another one.  Ctrl-C during an import therefore takes effect when the import is done.
 """
 
 from __future__ import annotations

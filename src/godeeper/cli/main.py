@@ -36,7 +36,7 @@ example:
 """
 
 SINGLE_THREADED = {"peek", "poster"}
-"""Commands that multiply no matrices in NumPy, for which OpenBLAS would start threads that only busy-wait."""
+"""Commands that multiply no matrices in NumPy; more OpenBLAS threads would only busy-wait."""
 
 GARBAGE_THRESHOLD = 200_000
 """New objects between two garbage collections; high, because imports create many objects and little garbage."""
@@ -45,8 +45,8 @@ GARBAGE_THRESHOLD = 200_000
 def run() -> NoReturn:
     """The program's entry point: ``main`` with a fast start and exit.
 
-    Everything is written and flushed when ``main`` returns, so the process exits at once and skips the interpreter's
-    shutdown, which takes a seventh of the time of a warm peek (``docs/decisions/0005-fast-exit.md``).
+    Everything is written and flushed when ``main`` returns, so the process can skip the interpreter's shutdown.  The
+    shutdown takes a seventh of the time of a warm peek (``docs/decisions/0005-fast-exit.md``).
     """
     gc.set_threshold(GARBAGE_THRESHOLD)
     set_environment(sys.argv[1:2])
@@ -136,7 +136,7 @@ def run_command(given: Sequence[str]) -> int:
 
 
 def commands_for(arguments: Sequence[str]) -> Sequence[str]:
-    """The command in the arguments, so that only its module is imported; all commands if there is none."""
+    """The command that the arguments name, so that only its module is imported; all commands if they name none."""
     named = list(arguments[:1])
     return named if named and named[0] in COMMANDS else COMMANDS
 

@@ -19,7 +19,7 @@ KINDS: dict[Any, str] = {int: "a whole number"}
 
 
 class Parser(argparse.ArgumentParser):
-    """An ``ArgumentParser`` with one-line errors, which raises an error if the help cannot be written."""
+    """An ``ArgumentParser`` with one-line errors; a failure to write the help raises an error."""
 
     def _print_message(self, message: str, file: object = None) -> None:  # argparse ignores errors here
         if file is sys.stderr:
@@ -33,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(NOTHING_DONE)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """As in argparse, but each command reports unknown arguments itself and suggests its own options."""
+        """Like argparse's method, but each command reports unknown arguments itself and suggests its own options."""
         known, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(unknown_argument(rest, self.options()))

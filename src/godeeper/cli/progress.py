@@ -47,7 +47,7 @@ def bars() -> Iterator[StepProgress]:
 
 @contextmanager
 def drawn(line: Callable[[int, int], str]) -> Iterator[Progress]:
-    """A callback that replaces the last line by ``line``; it does nothing if standard error is closed or not a terminal."""
+    """A callback that replaces the last line with ``line``; it does nothing if standard error is closed or not a terminal."""
     if not is_terminal():
         yield lambda _done, _total: None
         return
@@ -58,7 +58,7 @@ def drawn(line: Callable[[int, int], str]) -> Iterator[Progress]:
 
 
 def is_terminal() -> bool:
-    """Whether standard error is a terminal; it is None if it was closed from the start."""
+    """Whether standard error is a terminal; ``sys.stderr`` is None if it was closed from the start."""
     try:
         return sys.stderr is not None and sys.stderr.isatty()
     except ValueError:  # closed later
@@ -66,7 +66,7 @@ def is_terminal() -> bool:
 
 
 def status(text: str) -> None:
-    """Replace the last line by what the program waits for, or by nothing; it does nothing if standard error is not a terminal."""
+    """Replace the last line with ``text``, which may be empty; does nothing if standard error is not a terminal."""
     if is_terminal():
         draw(text)
 
@@ -119,7 +119,7 @@ def duration(seconds: float) -> str:
 
 
 class Rate:
-    """Photos per second since the first call; photos done before it, by an earlier run, are not counted."""
+    """Photos per second since the first call; photos that an earlier run processed are not counted."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock

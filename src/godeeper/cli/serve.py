@@ -136,7 +136,7 @@ def rules_of(options: argparse.Namespace) -> Rules:
 
 
 def on_port(rules: Rules, host: str, port: int) -> Rules:
-    """The rules with the server's port and, beyond loopback, with the names of this machine."""
+    """Add the server's port to the rules, and this machine's names if the server listens beyond loopback."""
     from ..web.http.hosts import HostAndPort, is_loopback, machine_names, plain_host
 
     names = () if is_loopback(host) else (*machine_names(), plain_host(host.strip("[]")))
@@ -159,7 +159,10 @@ def prepare(options: argparse.Namespace) -> tuple[Backend, Classifier | None]:
 
 
 def index_of(options: argparse.Namespace, network: Network) -> ServedIndex | None:
-    """The index that the options ask for, or that of the sample pictures; ``--photos`` alone makes or refreshes one in the cache folder."""
+    """The index that the options ask for, by default that of the sample pictures.
+
+    ``--photos`` without ``--index`` makes an index in the cache folder, or refreshes it.
+    """
     from ..web.compute.served_index import sample_index, served_index
 
     if options.index is None and options.photos is None:
@@ -169,7 +172,7 @@ def index_of(options: argparse.Namespace, network: Network) -> ServedIndex | Non
 
 
 def refreshed(folder: str, network: Network) -> Path:
-    """The index of a folder in the cache folder, made or brought up to date."""
+    """Make or update the index of a folder in the cache folder; returns its path."""
     from ..engine.onnxruntime import OnnxRuntimeEngine
     from ..filters.index_folder import cached_path, index_folder
     from ..network import Network

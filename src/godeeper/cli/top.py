@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     if is_index(options.place) or is_sample(options.place):
         return looked_up(options)
     if options.photos is not None:
-        raise OptionError(f"--photos {options.photos}: only with an index; {options.place} is none")
+        raise OptionError(f"--photos {options.photos}: only with an index; {options.place} is not an index")
     from ..blueprint.address import resolve_one
     from ..network import load
     from ..photos.sources.find_photos import opened
@@ -135,14 +135,14 @@ def looked_up(options: argparse.Namespace) -> int:
 
 
 def is_sample(place: str) -> bool:
-    """Whether the sample pictures are meant: their name, unless the working folder has a file or folder of that name."""
+    """Whether ``place`` means the sample pictures; an existing file or folder of that name takes precedence."""
     from ..filters import sample
 
     return place == sample.NAME and not Path(place).exists()
 
 
 def drawn(options: argparse.Namespace, found: list[TopPhotos]) -> list[dict[str, Any]]:
-    """Write the pictures; returns the records.  A photo that is no longer there, or has changed, has an empty square."""
+    """Write the pictures and return the records; a photo that is missing or has changed leaves an empty square."""
     from ..outputs import Outputs
 
     paths = {activation.path: activation.sha256 for each in found for activation in each.activations}
@@ -173,7 +173,7 @@ def is_unchanged(path: PhotoPath, sha256: str) -> bool:
 
 
 def check_weights(index: FilterIndex, asked: str | None) -> None:
-    """Raise ``IndexFileError`` unless the index was made with the weights asked for."""
+    """Raise ``IndexFileError`` if the index was made with other weights than the requested ones."""
     if asked is None:
         return
     from ..errors import IndexFileError

@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     from .progress import counter
 
     if options.photos is not None and options.index is None:
-        raise OptionError(f"--photos {options.photos}: only with --index FILE.index, whose photos they are")
+        raise OptionError(f"--photos {options.photos}: only with --index FILE.index")
     settings = Settings(
         options.size,
         STEPS if options.steps is None else options.steps,

@@ -5,15 +5,14 @@ a sum over the cells of the grids:
 
     logit_c = intercept_c + sum over modules, cells and filters of  w_cf · (value_f(cell) - mean_f) / cells
 
-Here w_cf = coefficients_cf / scale_f, and mean_f is the mean feature of the training photos.  Nothing is approximated: the
-evidence of all cells and the ``constant`` add up to the logit.  The evidence is zero for the average training photo.
+Here w_cf = coefficients_cf / scale_f, and mean_f is the mean feature of the training photos.  The evidence of all cells and
+the ``constant`` add up exactly to the logit.  The evidence is zero for the average training photo.
 
 A cell is the position where evidence was *measured*.  Its receptive field is larger than the cell, and in later modules
-larger than the photo, so the evidence at a position may come from things beside it.
+larger than the photo, so evidence at a position may come from objects next to it.
 
-The sums are in double precision, from activations in single precision; the classifier itself averages in single precision.
-Tests check that both agree within ``TOLERANCE``.  (Training stores features in half precision, but neither predictions nor
-the evidence use these.)
+The sums are in double precision, from activations in single precision; the classifier averages in single precision.
+Tests check that both agree within ``TOLERANCE``.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
 
 TOLERANCE = 1e-6
-"""The largest difference between the sum and the classifier's own logit, as a share of 1 plus the sum of all magnitudes."""
+"""The largest difference between the sum and the classifier's logit, as a share of 1 plus the sum of all magnitudes."""
 
 Class = str | int
 """A class, given by name or by number."""
@@ -60,8 +59,8 @@ class Evidence(HasProvenance):
 
     ``constant``: (classes,) the intercepts, which do not depend on the photo.  ``logits``: (classes,) the logits that the
     classifier's head computes from the same activations.  ``probabilities``: (classes,) the softmax of the logits divided by
-    ``temperature`` and ``strangeness``, which is at least 1 and larger for a photo unlike the training photos.  ``verdict``:
-    None means "none of these", because no probability reaches the ``threshold``.
+    ``temperature`` and ``strangeness``.  ``strangeness`` is at least 1, and larger for a photo unlike the training photos.
+    ``verdict``: None means "none of these", because no probability reaches the ``threshold``.
 
     >>> import numpy as np
     >>> from godeeper import PhotoClassifier, evidence
@@ -99,7 +98,7 @@ class Evidence(HasProvenance):
 
     @cached_property
     def magnitude(self) -> float:
-        """The sum of the magnitudes of the constant and of each filter's evidence: an upper bound for all classes."""
+        """An upper bound, for all classes, of the sum of the magnitudes of the constant and of each filter's evidence."""
         return float(np.abs(self.constant).max() + sum(np.abs(part.filters).sum(axis=1).max() for part in self.parts))
 
     def number(self, label: Class) -> int:
@@ -111,23 +110,23 @@ class Evidence(HasProvenance):
         return self.classes.index(label)
 
     def of(self, values: Doubles, label: Class, against: Class | None = None) -> Doubles:
-        """The row of ``values`` (classes, …) for a class, minus the row of ``against`` if that is given."""
+        """The row of ``values`` (classes, …) for a class, minus the row of ``against`` if given."""
         row: Doubles = values[self.number(label)]
         return row if against is None else row - values[self.number(against)]
 
     def total(self, label: Class, against: Class | None = None) -> float:
-        """The evidence plus the constant, which is the logit, or with ``against`` the difference of two logits."""
+        """The evidence plus the constant: the logit or, with ``against``, the difference of two logits."""
         grids = sum(float(self.of(part.grids, label, against).sum()) for part in self.parts)
         return grids + float(self.of(self.constant, label, against))
 
     def by_module(self, label: Class, against: Class | None = None) -> dict[str, float]:
-        """Address -> the evidence of its module; with the constant, they add up to ``total``."""
+        """Address -> the evidence of its module; all values and the constant add up to ``total``."""
         return {part.address: float(self.of(part.grids, label, against).sum()) for part in self.parts}
 
     def by_filter(
         self, label: Class, top: int = 5, against: Class | None = None
     ) -> tuple[list[Contribution], list[Contribution]]:
-        """The ``top`` filters with the most evidence for a class, and those with the most against it."""
+        """The ``top`` filters with the most evidence for a class, and the ``top`` with the most evidence against it."""
         contributions = [
             (part, number, value)
             for part in self.parts
@@ -144,7 +143,7 @@ class Evidence(HasProvenance):
         return [self.voice(part, number, value, value / whole) for part, number, value in ranked[:top]]
 
     def voice(self, part: ModuleEvidence, number: int, value: float, share: float) -> Contribution:
-        """The contribution of one filter; its ``origin`` is the filter of the branch that a concatenation takes it from."""
+        """The contribution of one filter; ``origin`` is the corresponding filter before the concatenation."""
         site, there = origin(self.blueprint, part.tensor.site, number)
         return Contribution(part.address, number, value, share, f"{site.address}[{there}]")
 
@@ -160,7 +159,7 @@ class Evidence(HasProvenance):
             label: the class.
             size: (width, height) of the result, which shows the whole photo.
             against: a class whose evidence is subtracted.
-            address: a module, to spread its evidence alone.
+            address: a module whose evidence is spread; None spreads the evidence of all modules.
 
         Returns:
             (height, width) float64, in logits per pixel.
@@ -261,7 +260,7 @@ def from_activations(classifier: Classifier, photo: Photo, activations: Mapping[
     Args:
         classifier: a trained classifier.
         photo: the photo that the activations were computed from.
-        activations: each of the head's addresses -> (1, C, H, W), or (1, C) if there is no grid.
+        activations: address -> (1, C, H, W), or (1, C) if there is no grid, for each of the head's addresses.
     """
     head, weights = classifier.head, classifier.weights_file
     blueprint = weights.blueprint

@@ -61,7 +61,7 @@ class Contribution:
     """The evidence from one filter.
 
     ``value``: the evidence, in logits.  ``share``: the share of all evidence for the class, or of all evidence against it.
-    ``origin``: the address of the filter that a concatenation takes it from.
+    ``origin``: the address of the filter before the concatenation.
     """
 
     address: str

@@ -1,7 +1,7 @@
 """Nearest neighbours: the photos of a folder that are nearest to another photo, by the features of a classifier's head.
 
-Stored features are reused, so the training folder of a classifier takes little time.  A classifier's file does not list its
-training photos, so the neighbours may come from any folder and are not called training photos.
+Stored features are reused, so a classifier's training folder takes little time.  The folder need not be the training folder,
+since a classifier's file does not list its training photos.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class ReferencePhotos:
     classifier: Classifier = field(repr=False)
 
     def nearest(self, evidence: Evidence, top: int = 5) -> list[NearPhoto]:
-        """The ``top`` photos nearest to the photo of ``evidence``, without photos that have the same pixels."""
+        """The ``top`` photos nearest to the photo of ``evidence``; photos with the same pixels are left out."""
         joined = np.concatenate([part.features for part in evidence.parts])
         distances = np.linalg.norm(self.features - standardised(self.classifier, joined), axis=1)
         same = pixel_hash(evidence.photo)

@@ -1,8 +1,8 @@
 """Evidence as a picture: the photo in grey, tinted by the evidence on one signed scale.
 
-The tint multiplies a light grey photo with the colours of a diverging colour map, whose middle is white.  The photo therefore
-stays grey where there is no evidence, and the colour bar shows the tint of white.  Below the photo, the cells of each module
-have the colours of the bar itself.  Colours stand for densities, in logits per hundredth of the photo's area.
+A light grey photo is multiplied by the colours of a diverging colour map, whose middle is white.  The photo therefore
+stays grey where there is no evidence.  The cells of each module, below the photo, have the colours of the colour bar.
+Colours stand for densities, in logits per hundredth of the photo's area.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 COLOUR = "blue-red"  # its middle is white
 
 PANEL = 520  # the longer side of the photo
-SMALL_PANEL = 250  # and of a module's cells
-PALEST = 96  # the level of black in the grey photo, so that a tint is visible on it
+SMALL_PANEL = 250  # the longer side of a module's panel
+PALEST = 96  # the level of black in the grey photo; a tint would be invisible on real black
 MOST = 4  # classes named in the heading
 UNSEEN = 0.3  # brightness of the part outside the network's crop
 
 
 @dataclass(frozen=True)
 class Question:
-    """The evidence to draw: for the class ``label``, or the difference of it and ``against``."""
+    """The evidence to draw: for the class ``label``, minus the evidence for ``against`` if given."""
 
     label: Class
     against: Class | None = None
@@ -62,7 +62,7 @@ def overlay(
 ) -> Overlay:
     """The tinted photo alone, in ``size`` (width, height).
 
-    ``limit``: the end of the scale; None for the greatest magnitude.  ``address``: a module, to draw its evidence alone.
+    ``limit``: the end of the scale; None for the greatest magnitude.  ``address``: the module to draw; None for all modules.
     """
     values = density(evidence, question, size, address)
     return overlay_of(evidence, question, values, greatest(values) if limit is None else limit)
@@ -79,7 +79,7 @@ def overlay_of(evidence: Evidence, question: Question, values: Doubles, limit: f
 
 
 def colour_limit(evidence: Evidence, question: Question, size: tuple[int, int]) -> float:
-    """The ``limit`` of the ``overlay`` of all modules, without drawing it."""
+    """The ``limit`` of the ``overlay`` of all modules."""
     return greatest(density(evidence, question, size))
 
 
@@ -111,7 +111,7 @@ def legend(evidence: Evidence, question: Question, limit: float) -> str:
 
 
 def subject(evidence: Evidence, question: Question) -> str:
-    """The class as text, such as ``cat`` or ``cat over dog``."""
+    """The explained class as text, such as ``cat`` or ``cat over dog``."""
     labels = [question.label] if question.against is None else [question.label, question.against]
     return " over ".join(drawable(evidence, evidence.number(label)) for label in labels)
 

@@ -21,8 +21,8 @@ def grid_of(activations: Floats) -> tuple[int, int]:
 def shares(cells: int, area: tuple[float, float], used: tuple[float, float], pixels: int, scale: float) -> Doubles:
     """(pixels, cells): the share of each cell in each pixel, along one axis; columns add up to one.
 
-    The cells divide ``area`` evenly.  The part of a cell outside ``used``, which the network sees, is cut off, and the cell's
-    shares go to the rest of it.  ``area`` and ``used`` are in pixels of the photo; the result has ``scale`` pixels for each.
+    The cells divide ``area`` evenly.  A cell is cut off at ``used``, the part that the network sees, and its shares go to the
+    rest of the cell.  ``area`` and ``used`` are in pixels of the photo; the result has ``scale`` times as many pixels.
     """
     edges = np.clip(np.linspace(*area, cells + 1), *used) * scale
     starts, ends = edges[:-1], edges[1:]

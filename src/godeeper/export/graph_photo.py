@@ -2,10 +2,10 @@
 
 The nodes reproduce Pillow's antialiased resize bit for bit.  Along each axis, the resize is a product with a matrix of
 weights, which are multiples of 2**-22 (Pillow, ``src/libImaging/Resample.c``).  The result is rounded to whole levels after
-the width and again after the height.  ONNX's own ``Resize`` differs by one level in some pixels.
+each axis.  ONNX's own ``Resize`` differs by one level in some pixels.
 
-Since version 13, Pillow resizes the height first if it shrinks by more than twice as many pixels as the width.  The graph does
-the same as the Pillow version of the export.
+Usually the width is resized first.  Since version 13, Pillow resizes the height first if the height shrinks by more than
+twice as many pixels as the width.  The graph follows the Pillow version that is installed during the export.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..photos.preprocess import Preprocess, shades
 PRECISION = 22  # fractional bits of Pillow's weights
 HALF = 11  # bits of each of the two parts of a weight; sums over a part are exact in single precision
 HEIGHT_FIRST_SINCE = 13  # the major version of Pillow
-BLOCK = 23  # output pixels per product, which uses only the input pixels that they depend on
+BLOCK = 23  # output pixels per product; a product uses only the input pixels that its outputs depend on
 
 
 class Nodes:
@@ -88,7 +88,7 @@ def both_sides(nodes: Nodes, planes: str, size: int, along: Callable[[Nodes, str
 
 
 def tall_first(nodes: Nodes, planes: str, size: int) -> str:
-    """Resize (3, H, W) to (3, size, size); the photo is transposed for the resize if Pillow resizes the height first."""
+    """Resize (3, H, W) to (3, size, size); transpose the photo during the resize if Pillow resizes the height first."""
     shrinks = [nodes.add("Sub", nodes.size(planes, axis), nodes.constant([size])) for axis in (1, 2)]
     twice = nodes.add("Mul", shrinks[1], nodes.constant([2]))
     tall = nodes.add("Greater", shrinks[0], nodes.add("Max", twice, nodes.constant([0])))
@@ -153,15 +153,14 @@ def rounded(nodes: Nodes, high: str, low: str) -> str:
 def pillow_weights(nodes: Nodes, cells: str, size: int) -> tuple[str, str]:
     """Pillow's weights in multiples of 2**-22, as two (N, size) float32: ``high`` · 2**11 + ``low``.
 
-    The filter is a triangle over 2 · N / size input pixels, or over 2 if the photo is enlarged.  Before they are normalised,
-    all weights are integers, in units of 1 / (2 · max(N, size)).
+    The filter is a triangle over 2 · N / size input pixels, or over 2 if the photo is enlarged.  Before the weights are
+    normalised, they are integers in units of 1 / (2 · max(N, size)).
     """
     count = nodes.add("Squeeze", cells, nodes.constant([0]))
     cell = nodes.add("Range", nodes.constant(0), count, nodes.constant(1))
     twice = nodes.add("Add", nodes.add("Mul", cell, nodes.constant(2)), nodes.constant(1))
-    centre_in = nodes.add(
-        "Unsqueeze", nodes.add("Mul", twice, nodes.constant(size)), nodes.constant([1])
-    )  # (N, 1), in 1 / (2 size)
+    # The centres (N, 1) of the input pixels, in units of 1 / (2 · size) input pixels.
+    centre_in = nodes.add("Unsqueeze", nodes.add("Mul", twice, nodes.constant(size)), nodes.constant([1]))
     centre_out = nodes.add("Mul", nodes.constant(2 * np.arange(size)[None] + 1), cells)  # (1, size)
     distance = nodes.add("Abs", nodes.add("Sub", centre_in, centre_out))
     peak = support(nodes, cells, size)
@@ -182,7 +181,7 @@ def support(nodes: Nodes, cells: str, size: int) -> str:
 
 
 def reach(nodes: Nodes, cells: str, size: int, outputs: Sequence[int]) -> tuple[str, str]:
-    """(1,) int64 each: the first input pixel that ``outputs`` depend on, and the one after the last."""
+    """The range of input pixels that ``outputs`` depend on: start and end (exclusive), both (1,) int64."""
     wide = support(nodes, cells, size)
     step = nodes.constant([2 * size])
     first = nodes.add("Sub", nodes.add("Mul", cells, nodes.constant([2 * outputs[0] + 1])), wide)

@@ -68,7 +68,7 @@ def to_onnx(classifier: Classifier) -> onnx.ModelProto:
 
 
 def head_nodes(classifier: Classifier, activations: Mapping[str, bool]) -> Nodes:
-    """The nodes from activations to probabilities.  ``activations``: the name of a value -> whether it has spatial axes."""
+    """The nodes from activations to probabilities; ``activations``: name of a value -> whether the value has spatial axes."""
     head = classifier.head
     nodes = Nodes("head")
     means = [

@@ -1,7 +1,7 @@
 """Exports a classifier to OpenVINO: converts the ONNX graph in single precision, and adds metadata.
 
-The certificate is valid for computation in single precision.  The file cannot request that, so the program that compiles it
-must.
+The certificate is valid only for single precision.  The file cannot request a precision, so the program that compiles the
+model must set it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..classifier.classifier import Classifier
 
-PRECISION = "INFERENCE_PRECISION_HINT"  # set to f32, because the default on some processors is 16 bits
+PRECISION = "INFERENCE_PRECISION_HINT"  # set to f32, because some processors use 16 bits by default
 
 
 def make_export(classifier: Classifier) -> Export:

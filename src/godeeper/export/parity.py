@@ -1,7 +1,7 @@
-"""Parity check: an export is only written if it predicts the same as the classifier.
+"""Parity check: an export is only written if its predictions match the classifier's.
 
-Both predict the same photos, preferably the test set.  The certificate records the number of photos and of equal verdicts, the
-largest difference of probabilities, and the versions of all packages.
+Export and classifier predict the same photos, preferably the test set.  The certificate records the number of photos and of
+equal verdicts, the largest difference of probabilities, and the versions of all packages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LOOSE = 1e-2
 """The tolerance for int8 in a program whose resize differs slightly.
 
 A difference of one pixel level can change a value by a whole quantization step.  Verdicts may differ if the probabilities are
-within the tolerance; the certificate counts the equal ones.
+within the tolerance; the certificate counts the equal verdicts.
 """
 
 
@@ -93,7 +93,7 @@ def certify(
     Args:
         classifier: the original.
         export: the export to check.
-        photos: paths, or anything else that can be decoded.
+        photos: paths, or other objects that ``decode`` accepts.
         target: the format of the export.
         report: called with the number of photos done and the number of all photos.
         skip: called with the error of each photo that cannot be decoded, which is then skipped; if None, the error is raised.

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ..progress import Progress
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino"}
-"""Target -> the engine for the reference; int8 results differ between engines, so the reference needs the engine of the export."""
+"""Target -> the engine of the reference, which must be the export's engine because int8 results differ between engines."""
 
 TARGETS = {"onnx": ".onnx", "openvino": ".xml", "torch": ".pt2"}
-"""Target -> file extension; the module with the target's name in this package makes the export."""
+"""Target -> file suffix; the module with the target's name in this package makes the export."""
 
 
 def export(
@@ -37,12 +37,12 @@ def export(
     inputs: Iterable[str | Path] = (),
     skip: Callable[[str], None] | None = None,
 ) -> Certificate:
-    """Export ``classifier`` to another format; the file is written only if both predict the same.
+    """Export ``classifier`` to another format; the file is written only if its predictions match the classifier's.
 
     Args:
         classifier: the classifier to export.
-        path: the output file; OpenVINO's weights go into a ``.bin`` beside it.  The file contains metadata and the certificate,
-            which also go into a ``.json`` beside it.
+        path: the output file; OpenVINO's weights go into a ``.bin`` next to it.  The metadata and the certificate are in this
+            file, and also in a ``.json`` next to it.
         to: ``onnx``, ``openvino`` or ``torch``.
         photos: the photos to compare on, preferably the whole test set.
         report: called with the number of photos done and the number of all photos.

@@ -70,9 +70,8 @@ class TorchClassifier(nn.Module):
 
 def make_export(classifier: Classifier) -> Export:
     """The classifier as one ``.pt2`` file."""
-    os.environ.setdefault(
-        "TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "torch")
-    )  # torch's default is a folder that users share
+    # torch's default is a folder that all users share.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "torch"))
     file = classifier.weights_file
     network = to_torch(file, end=last(file.blueprint, classifier.head.addresses))
     module = TorchClassifier(classifier, network).eval()

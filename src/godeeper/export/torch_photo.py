@@ -1,7 +1,7 @@
 """Preprocessing in torch, for export: ``photos.preprocess`` from a photo's pixels to the network's input.
 
-It reproduces Pillow's resize with the method of ``graph_photo``.  torch's own antialiased resize differs by one level in about
-1 of 300 values, and in more of them if Pillow resizes the height first.
+The resize reproduces Pillow's with the method of ``graph_photo``.  torch's own antialiased resize differs by one level in
+about 1 of 300 values, and in more values if Pillow resizes the height first.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-any-return"
@@ -54,7 +54,7 @@ def both_sides(planes: torch.Tensor, size: int, along: Callable[[torch.Tensor, i
 
 
 def tall_first(planes: torch.Tensor, size: int) -> torch.Tensor:
-    """Resize (3, H, W) to (3, size, size); the height first if Pillow does so."""
+    """Resize (3, H, W) to (3, size, size), the height first if Pillow resizes it first."""
     height, width = planes.shape[1:]
     tall = height - size > torch.sym_max(2 * (width - size), 0)
     return torch.cond(

@@ -15,8 +15,9 @@ TRIED = 20  # photos to look for in each folder
 def find_photos(classifier: Path, names: Sequence[Path]) -> list[Path]:
     """Find the photos with these ``names``, and return their paths.
 
-    The folders searched are the one that the training report (``.json`` beside the classifier) names, a folder of that name
-    beside the classifier, the classifier's folder, and the current folder.  The folder with the most photos is used.
+    These folders are searched: the one that the training report (the ``.json`` next to the classifier) names, a folder of
+    that name next to the classifier, the classifier's folder, and the current folder.  The folder with the most photos is
+    used.
 
     Raises:
         OptionError: none of these folders has the photos.
@@ -25,7 +26,7 @@ def find_photos(classifier: Path, names: Sequence[Path]) -> list[Path]:
         return []
     places = list(dict.fromkeys(candidates(classifier)))
     counts = {place: sum((place / name).is_file() for name in names[:TRIED]) for place in places}
-    best = max(places, key=lambda place: counts[place])  # the first folder, if several have as many
+    best = max(places, key=lambda place: counts[place])  # the first folder, if several have the same count
     if not counts[best]:
         searched = ", ".join(map(str, places))
         raise OptionError(

@@ -1,1 +1,1 @@
-"""Filters: finds the photos that activate each filter most, by a search of a folder or from an index."""
+"""Filters: what activates a filter, which earlier filters contribute to it, and which later filters read it."""

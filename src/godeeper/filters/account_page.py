@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .visualisation.visualise import Visualisation
 
 TILE = 196  # pixels; twice the size at which maps are shown
-TERMS = 5  # for the value, and against it
+TERMS = 5  # positive terms, and as many negative terms
 LISTENERS = 5
 KERNEL_ZOOM = 40
 FRAME = (255, 190, 60)
@@ -41,9 +41,9 @@ FRAME = (255, 190, 60)
 
 @dataclass(frozen=True)
 class Parts:
-    """What a page shows besides the account; each part is None if it was not computed.
+    """The other parts of a page; a part is None if it was not computed.
 
-    ``contributions``: on ``photo_name``.  ``photos``: indexed name -> where that photo is now.
+    ``contributions``: the contributions on the photo ``photo_name``.  ``photos``: indexed name -> current path of the photo.
     """
 
     index: FilterIndex
@@ -89,7 +89,7 @@ def linked(parts: Parts, found: Contributions) -> tuple[LinkedFilter, ...]:
 
 
 def crop(indexed: IndexedFilter, parts: Parts, photo: IndexedPhoto) -> dict[str, Any]:
-    """What the filter sees of an indexed photo at its maximum: a picture (None if the photo cannot be read), name and value."""
+    """The receptive field of the filter's maximum in an indexed photo, for the template; no picture if it cannot be read."""
     found: dict[str, Any] = {
         "name": photo.name,
         "value": photo.value,
@@ -109,7 +109,7 @@ def crop(indexed: IndexedFilter, parts: Parts, photo: IndexedPhoto) -> dict[str,
 
 
 def is_readable(activation: TopActivation) -> bool:
-    """Whether the photo is there and unchanged."""
+    """Whether the photo exists and is unchanged."""
     try:
         activation.crop()
     except PhotoError:
@@ -140,7 +140,7 @@ def sum_of(found: Contributions) -> dict[str, Any]:
 
 
 def term_of(found: Contributions, term: Term) -> dict[str, Any]:
-    """One term: its map with the window that is read, and its share."""
+    """One term for the template: its map with the window that is read, and its share."""
     plane = found.maps[term.site.index][term.channel]
     picture = outlined(grey(plane), term.window, plane.shape)
     anchor = None if term.origin_site.is_photo_step else anchor_of(term.origin)
@@ -148,7 +148,7 @@ def term_of(found: Contributions, term: Term) -> dict[str, Any]:
 
 
 def with_field(found: Contributions) -> Image.Image:
-    """The photo as the network reads it, with the receptive field of the cell."""
+    """The network's input as a picture, with a frame around the cell's receptive field."""
     assert found.image is not None  # noqa: S101 (for the type checker)
     picture = found.image.convert("RGB")
     box = field_box(found.tensor.field, found.cell.row, found.cell.column)
@@ -172,7 +172,7 @@ def outlined(picture: Image.Image, window: tuple[int, int, int, int], shape: Seq
 
 
 def grey(plane: NDArray[np.float32]) -> Image.Image:
-    """A map from its minimum (or 0 if that is higher), black, to its maximum, white."""
+    """A map as a grey picture: black is the minimum or 0, whichever is lower, and white is the maximum."""
     low, high = min(float(plane.min()), 0.0), float(plane.max())
     levels = np.rint((plane - low) / ((high - low) or 1.0) * 255).astype(np.uint8)
     return Image.fromarray(levels).convert("RGB").resize((TILE, TILE), Image.Resampling.NEAREST)
@@ -189,7 +189,7 @@ def kernel_of(account: Account, weights: WeightsFile) -> dict[str, str] | None:
 
 
 def uri(picture: Image.Image, kind: str = "PNG") -> str:
-    """A picture as a data address."""
+    """A picture as a data URI."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, **({"quality": 88} if kind == "JPEG" else {}))
     return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"

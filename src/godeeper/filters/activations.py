@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class TopActivation:
     """The maximum of a filter's map for one photo.
 
-    ``seen``: the receptive field of the cell.  ``cell_area``: the square around its centre that stands for the cell.  Both are in pixels of
-    the network's input.
+    ``seen``: the receptive field of the cell.  ``cell_area``: the square that represents the cell in pictures, around the
+    centre of the receptive field.  Both are in pixels of the network's input.
     """
 
     path: PhotoPath
@@ -37,9 +37,7 @@ class TopActivation:
         return self.placement.clipped(self.seen)
 
     def crop(self) -> Image.Image:
-        """The receptive field, cropped from the photo; raises ``PhotoError`` if the photo cannot be read any more, or has
-        changed.
-        """
+        """The receptive field, cropped from the photo; raises ``PhotoError`` if the photo is unreadable or has changed."""
         from ..photos.decode import decode
 
         photo = decode(self.path)
@@ -62,8 +60,9 @@ class TopActivation:
 
 @dataclass(frozen=True)
 class TopPhotos:
-    """The top activations of one filter, the greatest first.  ``tensor``: the tensor with this filter as its only channel.
-    ``photos``: the number of photos searched.
+    """The top activations of one filter, the greatest first.
+
+    ``tensor``: the tensor with this filter as its only channel.  ``photos``: the number of photos searched.
     """
 
     tensor: Tensor
@@ -81,7 +80,7 @@ class TopPhotos:
             "names": self.tensor.names.as_dict(),
             "receptive_field": list(self.tensor.field.size),
             "photos": top,
-            "top": top,  # its name in earlier versions
+            "top": top,  # the key in earlier versions
         }
 
 

@@ -1,7 +1,7 @@
 """Builds a filter index in one pass over the photos, and computes maxima only for photos without stored ones.
 
-The maxima of each photo are stored (see ``features.store``) under a hash of its file and of everything else that determines
-them.  A stopped pass can therefore resume, and if photos are added or removed, only the new ones are computed.
+The maxima of each photo are stored (see ``features.store``) under a hash of its file, the weights, the preprocessing and the
+engine.  A stopped pass can therefore resume, and if photos are added or removed, only the new ones are computed.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ PHOTOS_AT_ONCE = 2
 STORED_AT_ONCE = 16
 MOST_TOP = 64
 MOST_CLASSES = 256
-MAXIMA_RECIPE = "maxima 1"  # increase it when the same photo gives other maxima
+MAXIMA_RECIPE = "maxima 1"  # increase the number when a change of the code changes maxima
 
 
-@dataclass(frozen=True, slots=True)  # there may be millions
+@dataclass(frozen=True, slots=True)  # slots, because there may be millions of objects
 class NamedSource:
     """A photo to index.  ``name``: its name in the index.  ``label``: its class, if any."""
 
@@ -62,9 +62,9 @@ class NamedSource:
 class Indexed:
     """A built index.
 
-    ``content``: the bytes of its file.  ``photos``: the number of different photos.  ``computed``: the number of these whose
-    maxima were not stored before. ``classes``: name -> number of photos. ``errors``: name -> the reason why the photo cannot be
-    read.  ``notes``: name -> its repairs.
+    ``content``: the bytes of its file.  ``photos``: the number of different photos.  ``computed``: the number of photos whose
+    maxima were not stored before.  ``classes``: name -> number of photos.  ``errors``: name of a photo -> the reason why it
+    cannot be read.  ``notes``: name of a photo -> its repairs.
     """
 
     content: bytes = field(repr=False)
@@ -78,7 +78,7 @@ class Indexed:
 
 @dataclass(frozen=True)
 class Facts:
-    """The stored facts about a photo besides its maxima: (width, height), and its repairs."""
+    """The metadata that are stored with a photo's maxima: (width, height), and its repairs."""
 
     size: tuple[int, int]
     notes: tuple[str, ...]
@@ -175,7 +175,7 @@ class Building:
             self.add_computed(ranks, result)
 
     def results(self, missing: Sequence[int]) -> Iterator[tuple[list[int], Maxima]]:
-        """Compute the maxima of the ``missing`` photos; yields their ranks and maxima, some at a time."""
+        """Compute the maxima of the ``missing`` photos; yields ranks and maxima in groups."""
         entries = (Entry(rank, self.photos[rank][1].photo) for rank in missing)
         keys = indexed_keys(self.network.blueprint)
         stages = Stages(
@@ -242,7 +242,7 @@ class Building:
         self.add([rank for rank, _ in known], np.stack(values), np.stack(cells))
 
     def note(self, rank: int, facts: Facts) -> None:
-        """Keep the facts about a photo."""
+        """Remember the metadata of a photo."""
         self.sizes[rank] = facts.size
         if facts.notes:
             self.notes[rank] = facts.notes
@@ -301,7 +301,7 @@ def classes_of(photos: Iterator[NamedSource]) -> dict[str, None]:
 
 
 def hashes_of(photos: Sequence[NamedSource]) -> list[str | PhotoError]:
-    """``hash_of`` each photo."""
+    """``hash_of`` for each photo, computed in parallel."""
     return list(ordered_map(hash_of, photos, alone=True))
 
 
@@ -317,13 +317,13 @@ def hash_of(photo: NamedSource) -> str | PhotoError:
 
 
 def packed(facts: Facts, numbers: bytes) -> bytes:
-    """The bytes that are stored for a photo: its facts, and its maxima as ``numbers``."""
+    """The bytes that are stored for a photo: its metadata, and its maxima as ``numbers``."""
     notes = json.dumps(facts.notes).encode()
     return numbers + notes + struct.pack("<III", *facts.size, len(notes))
 
 
 def unpacked(blob: bytes, filters: int) -> tuple[Facts, bytes]:
-    """The arguments of ``packed`` that gave ``blob``."""
+    """The inverse of ``packed``: the metadata and the bytes of the maxima."""
     width, height, length = struct.unpack("<III", blob[-12:])
     notes = tuple(json.loads(blob[-12 - length : -12]))
     return Facts((width, height), notes), blob[: 6 * filters]

@@ -12,12 +12,12 @@ The arrays, for F filters (see ``indexed_sites``), T top photos, Q percentiles, 
 ==================  ======  =======  ==========================================================================
 ``top_photos``      (F, T)  uint32   the photos with the greatest maxima, greatest first; ``NO_PHOTO`` after the last
 ``top_values``      (F, T)  float32  their maxima
-``top_cells``       (F, T)  uint16   where: row x columns + column
-``examples_…``      (F, Q)  the same for the photos at the percentiles
+``top_cells``       (F, T)  uint16   the cells of the maxima: row x columns + column
+``examples_…``      (F, Q)  the same three arrays for the photos at the percentiles
 ``active``          (F,)    uint32   the number of photos with a maximum above 0
 ``mean``            (F,)    float32  the mean of the maxima
-``class_active``    (K, F)  uint32   ``active`` of the photos of each class
-``class_mean``      (K, F)  float32  ``mean`` of the photos of each class
+``class_active``    (K, F)  uint32   ``active`` over the photos of each class
+``class_mean``      (K, F)  float32  ``mean`` over the photos of each class
 ``hashes``          (P, 32) uint8    SHA-256 of the photos' files, ascending
 ``sizes``           (P, 2)  uint32   width and height in pixels
 ``names``           bytes            their names, separated by NUL, relative to the indexed folder
@@ -58,7 +58,7 @@ START = len(MAGIC) + 32 + 8
 ALIGNMENT = 64
 NO_PHOTO = 2**32 - 1
 NO_CELL = 2**16 - 1
-LARGEST_SIDE = 4096  # pixels of the network's input; as in Preprocess, which needs NumPy
+LARGEST_SIDE = 4096  # pixels of the network's input; repeats the constant of ``preprocess``, which would import NumPy
 PERCENTILES = (50, 75, 95)
 FORMATS = {"uint8": "B", "uint16": "H", "uint32": "I", "float32": "f"}
 NEVER = "make it again with: godeeper index FOLDER --out"
@@ -85,10 +85,10 @@ class IndexedPhoto:
 class IndexedFilter:
     """The entry of one filter in an index.
 
-    ``tensor``: the tensor with this filter as its only channel.  ``top``: the top photos, the greatest maximum first, without
-    photos on which the map has the same value everywhere. ``examples``: percentile -> the photo at it. ``active``: the share of
-    photos with a maximum above 0.  ``mean``: the mean of the maxima.  ``classes``: name -> (mean of the maxima, share of photos
-    with a maximum above 0); empty without class folders.
+    ``tensor``: the tensor with this filter as its only channel.  ``top``: the top photos, the greatest maximum first; photos
+    on which the map is constant are left out.  ``examples``: percentile -> the photo at this percentile.  ``active``: the
+    share of photos with a maximum above 0.  ``mean``: the mean of the maxima.  ``classes``: name -> (mean of the maxima,
+    share of photos with a maximum above 0); empty without class folders.
     """
 
     tensor: Tensor
@@ -100,7 +100,7 @@ class IndexedFilter:
 
 
 def indexed_sites(blueprint: Blueprint) -> tuple[Site, ...]:
-    """The sites whose filters an index holds, in program order: convolutions, and pools that a join passes on.
+    """The sites whose filters are in an index, in program order: convolutions, and pools that are inputs of a join.
 
     The filters of a join are copies of the filters of these sites.
     """
@@ -185,7 +185,7 @@ class FilterIndex:
             tensor: a tensor of ``blueprint``, or its address: a convolution after its ReLU, or a join.
 
         Raises:
-            AddressError: there is no such tensor, or an index does not hold it.
+            AddressError: there is no such tensor, or it is not in the index.
         """
         if isinstance(tensor, str):
             tensor = resolve_one(self.blueprint, tensor)
@@ -230,7 +230,7 @@ class FilterIndex:
     def ranked(self, kind: str, place: int, tensor: Tensor) -> IndexedPhoto | None:
         """The photo at a position of the arrays ``top_…`` or ``examples_…``; None if there is none.
 
-        Another program may have written a file with a valid hash and invalid numbers, so they are checked here.
+        The numbers are checked here, because another program may have written a file with a valid hash and invalid numbers.
         """
         photo = self.array(f"{kind}_photos")[place]
         if photo == NO_PHOTO:
@@ -247,7 +247,7 @@ class FilterIndex:
         return IndexedPhoto(photo, self.names[photo], sha256, (width, height), value, row, column)
 
     def finite(self, value: float) -> float:
-        """The value; raises ``IndexFileError`` if it is infinite or not a number."""
+        """Return the value, or raise ``IndexFileError`` if it is infinite or NaN."""
         if not isfinite(value):
             raise damaged(self.path)
         return value

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def header_of(network: FeatureNetwork, photos: int, top: int, classes: Mapping[str, int]) -> dict[str, Any]:
-    """The header without its table of arrays. ``classes``: name -> number of photos."""
+    """The header without its table of arrays; ``classes``: name -> number of photos."""
     origin, preprocess = network.provenance(), network.preprocess
     return {
         "weights": origin.weights,

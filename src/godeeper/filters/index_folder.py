@@ -1,6 +1,6 @@
-"""Indexes a folder: names its photos and their classes, and remembers where the folder is.
+"""Indexes a folder: names its photos and their classes, and remembers the folder's path.
 
-The names in an index are relative to the folder.  The cache stores the path of the folder; without this path, a lookup returns
+The names in an index are relative to the folder, whose path is stored in the cache.  Without this path, a lookup returns
 relative names, and drawing pictures needs ``--photos``.
 """
 
@@ -46,7 +46,7 @@ def index_folder(
     ``place``: a folder, a zip or a list; if the executor reads them elsewhere, also an address such as ``s3://bucket/photos``.
 
     Raises:
-        OptionError: the name of the file has another ending, ``top`` is out of range, or an address cannot be read here.
+        OptionError: the file's suffix is not ``.index``, ``top`` is out of range, or an address cannot be read here.
         OutputError: the file cannot be written, or is not godeeper's.
         PhotoError: there are no photos, or none of them can be read.
     """
@@ -70,21 +70,19 @@ def index_folder(
 
 
 def check_ending(path: Path) -> None:
-    """Raise ``OptionError`` unless ``path`` has the extension of an index."""
+    """Raise ``OptionError`` unless ``path`` has the suffix of an index."""
     if path.suffix != ENDING:
         raise OptionError(f"--out {path}: expected a file that ends in {ENDING}")
 
 
 def root_of(place: str | Path) -> Path:
-    """The folder that names of photos are relative to: the folder or zip itself, or the folder that contains the list or single
-    photo.
-    """
+    """The folder that the names of photos are relative to: ``place`` if it is a folder or zip, otherwise its parent."""
     place = Path(place)
     return place if is_folder(place) or place.suffix.lower() == ".zip" else place.parent
 
 
 def root_address(address: str, photos: Sequence[AnyPhoto]) -> str:
-    """What the names of photos at an address are relative to: the folder there, or that of a single photo."""
+    """The address that the names of photos are relative to: the folder's address, or the parent of a single photo."""
     shown = address.partition("?")[0].rstrip("/")
     return shown.rpartition("/")[0] if [str(photo) for photo in photos] == [shown] else shown
 
@@ -108,10 +106,7 @@ def named_sources(photos: Sequence[AnyPhoto], root: str | Path) -> list[NamedSou
 
 
 def cached_indexes() -> list[Path]:
-    """The files in the cache folder about indexes, the least recently written first.
-
-    They are indexes, and then the notes on where the folders of others were, which are small.
-    """
+    """The index files in the cache folder, and then the stored folder paths; both the least recently written first."""
     found = []
     for path in (cache_folder() / "indexes").glob("*"):
         with suppress(OSError):
@@ -120,7 +115,7 @@ def cached_indexes() -> list[Path]:
 
 
 def trim_cached(most_bytes: int) -> None:
-    """Remove the least recently written of these files until the rest fits."""
+    """Remove files in the order of ``cached_indexes`` until the rest fits."""
     from ..features.store import size
 
     kept = cached_indexes()
@@ -138,7 +133,7 @@ def remove_cached() -> None:
 
 
 def note_path(index: Path) -> Path:
-    """The file in the cache that stores the folder of the index at ``index``."""
+    """The file in the cache that stores the folder path of an index."""
     return cache_folder() / "indexes" / f"{hashlib.sha256(os.fsencode(index.resolve())).hexdigest()[:32]}.json"
 
 
@@ -157,8 +152,9 @@ def remember(index: Path, folder: Path) -> None:
 
 
 def folder_of(index: Path) -> str | None:
-    """The folder of an index as it was given, or its absolute path if the working folder has changed; None if it is unknown or
-    no longer exists.
+    """The folder of an index; None if it is unknown or no longer exists.
+
+    The path is the one that the user gave, or the absolute path if the working folder has changed.
     """
     try:
         record = json.loads(read_regular(note_path(index)))

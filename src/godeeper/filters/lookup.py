@@ -25,7 +25,7 @@ def look_up(index: FilterIndex, tensor: Tensor, top: int, folder: str | Path | N
 
     Raises:
         OptionError: ``top`` is less than 1, or more than the index keeps.
-        AddressError: the index does not hold that tensor.
+        AddressError: the tensor is not in the index.
     """
     if not 1 <= top <= index.most:
         raise OptionError(

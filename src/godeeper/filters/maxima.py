@@ -1,4 +1,4 @@
-"""Computes the maximum of every filter for a photo, and its cell; a filter index is built from these.
+"""Computes the maximum of every filter for a photo, and the cell of the maximum, to build a filter index.
 
 The filters are those of ``index.indexed_sites``.
 """
@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 class Maxima:
     """The maxima of all F indexed filters for some photos.
 
-    ``values``: (N, F) float32, the maximum over the map. ``cells``: (N, F) uint16, the first cell with the maximum, counted row
-    by row; ``NO_CELL`` if the map has the same value everywhere.  ``unreadable``: the photos of the batch that could not be
-    read.
+    ``values``: (N, F) float32, the maximum over the map.  ``cells``: (N, F) uint16, the first cell with the maximum, counted
+    row by row; ``NO_CELL`` if the map is constant.  ``unreadable``: the photos of the batch that could not be read.
     """
 
     photos: tuple[PhotoInfo, ...]
@@ -46,8 +45,9 @@ def indexed_keys(blueprint: Blueprint) -> list[Key]:
 
 @dataclass(frozen=True)
 class ReduceToMaxima:
-    """The reducer: a batch of whole tensors -> the maximum of each of their filters.  ``keys``: the keys of the tensors, in
-    order.
+    """The reducer: a batch of whole tensors -> the maximum of each of their filters.
+
+    ``keys``: the keys of the tensors, in order.
     """
 
     keys: Sequence[Key]

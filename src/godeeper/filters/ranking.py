@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[np.generic]]
 
 SAMPLE = 2048
-"""The percentiles are computed over all photos or, if there are more than this number, over those with the smallest hashes, a
-uniform sample."""
+"""The percentiles are computed over at most this many photos: those with the smallest hashes, a uniform sample."""
 
 STEPS = 1 << 24
 """Values are rounded to 1/STEPS before they are added."""
@@ -39,7 +38,7 @@ class Ranking:
     """The entries of F filters in an index, for the photos added so far."""
 
     def __init__(self, filters: int, top: int, classes: int) -> None:
-        """``filters``: F.  ``top``: the number of photos kept for each filter.  ``classes``: the number of classes."""
+        """``filters``: the number of filters, F.  ``top``: photos kept for each filter.  ``classes``: the number of classes."""
         self.top = top
         self.keys = np.zeros((filters, top), np.uint64)  # value and rank of the top photos, the greatest first
         self.cells = np.full((filters, top), NO_CELL, np.uint16)
@@ -114,8 +113,8 @@ class Ranking:
 class Sample:
     """The maxima of a sample of photos, in an unnamed temporary file, because with many filters they do not fit into memory.
 
-    The row of values and cells of a photo is at the position of its rank.  The file is read, not memory-mapped, because the
-    system would load a dozen pages around each page that is needed.
+    The row of values and cells of a photo is at the position of its rank.  The file is not memory-mapped, because the system
+    would load a dozen pages around each page that is needed.
     """
 
     def __init__(self, filters: int) -> None:
@@ -130,7 +129,7 @@ class Sample:
         self.ranks.append(rank)
 
     def examples(self) -> Iterator[tuple[NDArray[np.int64], Floats, Cells]]:
-        """Yield the photo at each percentile: ranks, values and cells, (filters, percentiles) each, for some filters at a time.
+        """Yield the photo at each percentile, for groups of filters: ranks, values and cells, all (filters, percentiles).
 
         The photo at percentile p of N photos has position ⌈p N / 100⌉, counted from 1, in ascending order of value and rank.
         """
@@ -157,9 +156,9 @@ class Sample:
 
 
 def keyed(values: Floats, ranks: Words) -> Words:
-    """Keys (N, F) that sort by value, and equal values by descending rank.  The bits of positive floats sort like the floats.
+    """Keys (N, F) that sort by value, and equal values by descending rank; a value of 0 has the key ``EMPTY``.
 
-    A value of 0 has the key ``EMPTY``.
+    The keys contain the bits of the values, since the bits of positive floats sort like the floats.
     """
     positive = np.maximum(values, np.float32(0))
     bits = positive.view(np.uint32).astype(np.uint64) << np.uint64(32)

@@ -1,8 +1,8 @@
 """Searches a folder for the photos that activate a filter most, and the position of the maximum in each.
 
-Photos are ranked by the filter's maximum over its map; of equal values, the one whose file has the smaller hash comes first.
-Nothing is stored between runs.  Only the hashes of the files and the top activations stay in memory.  To look up many filters,
-build an index once (see ``index``).
+Photos are ranked by the filter's maximum over its map; the hash of the file breaks ties.  Nothing is stored between runs.
+Only the hashes of the files and the top activations stay in memory.  To look up many filters, build an index once (see
+``index``).
 """
 
 from __future__ import annotations
@@ -33,9 +33,7 @@ MOST_FILTERS = 64  # filters per search
 
 @dataclass(frozen=True)
 class Search:
-    """The result of a search: a record for each filter, the unreadable photos with the reason, and the repaired photos with
-    their notes.
-    """
+    """The result of a search: the top photos of each filter, the errors of unreadable photos, and the notes on repaired ones."""
 
     filters: tuple[TopPhotos, ...]
     errors: tuple[tuple[PhotoPath, str], ...]
@@ -78,7 +76,7 @@ def top_photos(
 
 @dataclass
 class TopResult:
-    """The top activations of some photos, a partial result of the pipeline.
+    """The top activations of some photos, as a partial result of the pipeline.
 
     ``best``: filter -> (position of the photo, activation), in the order of ``rank``.
     ``seen``: SHA-256 of the files.  ``errors``: (position, reason) of the unreadable photos.
@@ -138,7 +136,7 @@ class ReduceToTop:
         return result
 
     def activation(self, info: PhotoInfo, plane: NDArray[np.float32]) -> TopActivation | None:
-        """The maximum of a map (H, W), with its cell; None if the map has the same value everywhere."""
+        """The maximum of a map (H, W), with its cell; None if the map is constant."""
         cell = strongest(plane)
         if cell is None:
             return None

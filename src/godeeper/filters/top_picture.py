@@ -41,7 +41,7 @@ def panel(activation: TopActivation) -> Image.Image:
 
 
 def framed(activation: TopActivation) -> Image.Image:
-    """A crop fitted into a square, with a frame around the cell; an empty square if the photo cannot be read any more."""
+    """A crop fitted into a square, with a frame around the cell; an empty square if the photo can no longer be read."""
     sheet = Image.new("RGB", (CUT, CUT), PAPER)
     try:
         crop = activation.crop()
@@ -57,7 +57,7 @@ def framed(activation: TopActivation) -> Image.Image:
 
 
 def within(area: Box, box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """``area`` in pixels of a picture that shows ``box`` at ``size``."""
+    """Convert ``area`` to pixels of a picture of ``box`` with the size ``size``."""
     across, down = size[0] / (box.right - box.left), size[1] / (box.bottom - box.top)
     left, top = (area.left - box.left) * across, (area.top - box.top) * down
     right, bottom = (area.right - box.left) * across, (area.bottom - box.top) * down

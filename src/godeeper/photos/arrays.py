@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EXPECTED = "expected uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
 CHANNELS = (1, 3, 4)
-ROWS = 64  # rounded at once, so that the wide integers of the sum take little memory
+ROWS = 64  # rows rounded at once; few, so that the 32-bit intermediate values take little memory
 
 
 class Readable(Protocol):
@@ -85,7 +85,7 @@ def kind(source: Any, values: NDArray[Any]) -> str:
 
 
 def advice(source: Any, values: NDArray[Any]) -> str:
-    """The end of the error message: how to convert first the object's axes, then its values."""
+    """The end of the error message: how to convert the object's axes and values."""
     if values.dtype == object or values.dtype.kind in "US":
         return ", or a path, bytes, an open file or a Pillow image"
     if not values.size:
@@ -107,7 +107,7 @@ def axes_advice(source: Any, values: NDArray[Any]) -> str:
 
 
 def transposed(source: Any) -> str:
-    """The advice to call what moves the channels to the last axis."""
+    """The call that moves the channels to the last axis."""
     return (
         "transpose it: tensor.permute(1, 2, 0)"
         if hasattr(source, "permute")

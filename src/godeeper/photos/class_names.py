@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def same_names(labels: Iterable[str]) -> Iterable[str]:
-    """Yield a note for each set of class names that are equal when simplified; they stay separate classes."""
+    """Yield a note for each set of class names that are equal when simplified."""
     by_simple_name: dict[str, list[str]] = defaultdict(list)
     for label in labels:
         by_simple_name[simplified(label)].append(label)
@@ -20,6 +20,6 @@ def same_names(labels: Iterable[str]) -> Iterable[str]:
 
 
 def simplified(label: str) -> str:
-    """A class name in lower case and compatibility-normalised Unicode, with one space for spaces, hyphens and underscores."""
+    """A class name, case-folded and normalised to NFKC, with each run of spaces, hyphens and underscores as one space."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
     return "/".join(re.sub(r"[\s_-]+", " ", part).strip() for part in folded.split("/"))

@@ -1,6 +1,6 @@
-"""Convert colours to sRGB, by an embedded ICC profile, by the code points of Display P3 or by a PNG's gamma.
+"""Convert colours to sRGB from an embedded ICC profile, the code points of Display P3 or a PNG's gamma.
 
-Whether a profile is that of sRGB is decided by its effect on a set of test colours, not by its name.
+A profile counts as sRGB if it hardly changes a set of test colours; its name does not matter.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SRGB_GAMMA, SAME_GAMMA = 1 / 2.2, 0.02
 SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
 SAME_PRIMARIES = 0.005
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-"""g, a, b, c, d of the curve (a x + b) ** g from d on, c x below."""
+"""(g, a, b, c, d) of the transfer function: (a x + b) ** g for x >= d, c x below."""
 D50 = (0.9642, 1.0, 0.8249)
 P3_COLUMNS = ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
 """X, Y and Z of Display P3's red, green and blue, adapted to D50."""
@@ -34,7 +34,7 @@ CACHED_PROFILES, LARGEST_CACHED = 16, 1 << 20  # cached conversions; bytes of th
 
 
 def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Convert an image to sRGB, through its embedded profile if it has one; append notes on what was done."""
+    """Convert an image to sRGB, through its embedded profile if it has one; append notes on the conversion."""
     colour = image
     if image.mode in ("LA", "La"):
         colour = image.convert("L")
@@ -57,7 +57,7 @@ def to_srgb(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def through_profile(image: Image.Image, profile: bytes, notes: list[str]) -> Image.Image | None:
-    """Convert an image to sRGB by its profile; None if that changes nothing or the profile cannot be used."""
+    """Convert an image to sRGB with its profile; None if the profile is sRGB's or cannot be used."""
     from PIL import ImageCms
 
     try:
@@ -121,7 +121,7 @@ def apply_transform(transform: Any, image: Image.Image) -> Image.Image:
 
 
 def apply_table(converted: Image.Image, image: Image.Image) -> Image.Image:
-    """Convert a grey image by a table of 256 converted greys.
+    """Convert a grey image with a table of 256 converted greys.
 
     LittleCMS would interpolate a sampled curve instead, with errors of up to 10 levels where the curve is steep.
     """
@@ -142,9 +142,9 @@ def probe(mode: str) -> Image.Image:
 
 
 def through_code_points(image: Image.Image, points: tuple[int, int], notes: list[str]) -> Image.Image:
-    """Convert from the colour space that a PNG (cICP) or AVIF (nclx) names by code points.
+    """Convert from the colour space whose code points a PNG (cICP) or AVIF (nclx) contains.
 
-    Spaces near sRGB, and greys of Display P3, are returned as they are.  Other spaces are not converted, with a note.
+    Only Display P3 is converted.  Other spaces are returned unchanged, with a note unless they are near sRGB.
     """
     if is_display_p3(points) and image.mode == "RGB":
         return through_profile(image, display_p3(), notes) or image
@@ -174,7 +174,7 @@ def display_p3() -> bytes:
 
 
 def fixed(value: float) -> int:
-    """A number as ICC's s15Fixed16."""
+    """A number in ICC's fixed-point format s15Fixed16."""
     return round(value * 65536)
 
 
@@ -185,7 +185,10 @@ def near_srgb(primaries: tuple[float, ...]) -> bool:
 
 
 def through_gamma(image: Image.Image, info: Mapping[Any, Any], notes: list[str]) -> Image.Image:
-    """Convert by a PNG's gAMA chunk.  Its primaries (cHRM) are ignored, with a note: few programs write them on purpose."""
+    """Convert with the gamma of a PNG (gAMA).
+
+    Its primaries (cHRM) are ignored, with a note, because few programs write them on purpose.
+    """
     gamma, primaries = info.get("gamma"), info.get("chromaticity")
     if isinstance(primaries, tuple) and not near_srgb(primaries):
         notes.append("the file's own primaries (cHRM) ignored, those of sRGB used")

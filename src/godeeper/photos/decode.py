@@ -1,7 +1,6 @@
-"""``decode``, which all commands use: from a file, bytes, an image or an array to upright sRGB pixels.
+"""``decode`` reads a file, bytes, an image or an array, and returns upright sRGB pixels; all commands use it.
 
-Unusual photos are repaired if possible, and each repair is recorded in ``Photo.notes``.  A photo with missing pixels is
-refused; none are invented.
+Unusual photos are repaired if possible, and ``Photo.notes`` lists the repairs.  A photo with missing pixels is refused.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ class Photo:
 
     @cached_property
     def image_2015(self) -> Image.Image:
-        """The image as TensorFlow decoded it in 2015: a JPEG with the fast inverse cosine transform, others unchanged."""
+        """The image as TensorFlow decoded it in 2015: JPEGs with the fast inverse cosine transform, other formats unchanged."""
         if self.jpeg is None:
             return self.image
         with warnings_as_notes(), refusing(self.name):
@@ -104,12 +103,12 @@ def decode(
     """Decode a photo.
 
     Args:
-        source: a path, the bytes of a file, an open file or anything else with ``read``, a Pillow image, or an array
-            (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) of uint8.  A decoded ``Photo`` is returned unchanged.
-        name: the photo's name; by default that of the file, if there is one.
+        source: a path, the bytes of a file, an open file or another object with ``read``, a Pillow image, or a uint8
+            array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).  A decoded ``Photo`` is returned unchanged.
+        name: the photo's name; by default the file's name, if there is a file.
         background: the colour behind transparent parts: red, green and blue from 0 to 255.
-        least_side: decode a JPEG faster, at 1/2, 1/4 or 1/8 of its size, as long as its shorter side has at least this many
-            pixels; None decodes it at full size.
+        least_side: decode a JPEG faster, at 1/2, 1/4 or 1/8 of its size; its shorter side keeps at least this many
+            pixels.  None decodes it at full size.
 
     Raises:
         PhotoError: the photo cannot be read, is incomplete or too large, or its format is not supported.
@@ -137,7 +136,7 @@ def decode(
 
 
 def decode_opened(image: Image.Image, notes: list[str], label: str) -> Image.Image:
-    """Decode an image that the caller opened: by ``decode_jpeg`` if it is a JPEG that is not loaded yet, else unchanged."""
+    """Decode an opened JPEG whose pixels are not loaded yet with ``decode_jpeg``; return other images unchanged."""
     file, pending = getattr(image, "fp", None), getattr(image, "tile", None)
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG" or not file or not pending or image.tell():
         return image
@@ -191,7 +190,7 @@ def refuse_cut(label: str) -> NoReturn:
 
 
 def all_notes(notes: Iterable[str], warnings: Iterable[str]) -> tuple[str, ...]:
-    """The notes, then one for each kind of Pillow warning; Pillow's own texts would name paths and classes."""
+    """The notes, then one for each kind of Pillow warning; Pillow's own texts contain paths and class names."""
     notes = list(notes)
     for warning in warnings:
         text = next((text for part, text in WARNINGS if part in warning.lower()), OTHER_WARNING)
@@ -201,7 +200,7 @@ def all_notes(notes: Iterable[str], warnings: Iterable[str]) -> tuple[str, ...]:
 
 
 def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
-    """Make Pillow decode a JPEG at 1/2, 1/4 or 1/8 if its shorter side keeps ``least_side``; return the note on it, if any."""
+    """Make Pillow decode a JPEG at 1/2, 1/4 or 1/8 if its shorter side keeps ``least_side`` pixels; return the note, if any."""
     if SAME_FORMAT.get(image.format or "", image.format) != "JPEG":
         return []
     whole = image.width
@@ -210,7 +209,7 @@ def reduce_jpeg(image: Image.Image, least_side: int) -> list[str]:
 
 
 def normalise(image: Image.Image, label: str, background: tuple[int, int, int]) -> tuple[Image.Image, list[str]]:
-    """Load the first frame and make it upright, sRGB, 8-bit and opaque; return the image and the notes on what was done."""
+    """Load the first frame and make it upright, sRGB, 8-bit and opaque; return the image and the notes on the changes."""
     notes = [*frame_notes(image), *depth_notes(image)]
     deep = bool(notes) and notes[-1] == CUT
     turned = turned_by_pillow(image)  # read before load, which clears it
@@ -241,7 +240,7 @@ def alpha_of(image: Image.Image) -> Image.Image | None:
 
 
 def cut_transparency(image: Image.Image) -> Image.Image:
-    """Cut the transparent colour of a 16-bit PNG to 8 bits, as Pillow cuts the pixels."""
+    """Cut the transparent colour of a 16-bit PNG to 8 bits, as Pillow does with the pixels."""
     colour = image.info.get("transparency")
     if isinstance(colour, tuple):
         image.info["transparency"] = tuple(value >> 8 for value in colour)
@@ -250,7 +249,7 @@ def cut_transparency(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def refusing(label: str) -> Iterator[None]:
-    """Turn any exception of a decoder into a ``PhotoError``: Pillow's plugins raise whatever their parsers raise."""
+    """Turn any exception of a decoder into a ``PhotoError``; Pillow's plugins raise exceptions of many types."""
     try:
         yield
     except (PhotoError, MemoryError):  # a lack of memory is not the photo's fault
@@ -269,7 +268,7 @@ def frame_notes(image: Image.Image) -> list[str]:
 
 
 def depth_notes(image: Image.Image) -> list[str]:
-    """A note if Pillow will reduce 16-bit colours to 8 bits; call it before loading, since a loaded image has lost that."""
+    """A note if Pillow will reduce 16-bit colours to 8 bits; a loaded image no longer has this information."""
     tiles = getattr(image, "tile", ())
     if image.format == "PPM" and image.mode == "RGB" and any(most_value(tile) > 255 for tile in tiles):
         return [ROUNDED]
@@ -283,7 +282,7 @@ def most_value(tile: Any) -> int:
 
 
 def turned_by_pillow(image: Image.Image) -> int:
-    """The orientation that Pillow applies when it loads this TIFF; 0 if there is none, or it is loaded already."""
+    """The orientation that Pillow applies when it loads this TIFF; 0 if it has none or is already loaded."""
     if image.format != "TIFF" or not getattr(image, "tile", None):
         return 0
     try:
@@ -299,7 +298,7 @@ def turn_note(orientation: int) -> str:
 
 
 def upright(image: Image.Image, notes: list[str]) -> Image.Image:
-    """Turn the image upright by its EXIF orientation; append a note."""
+    """Turn the image upright according to its EXIF orientation; append a note."""
     try:
         orientation = image.getexif().get(ORIENTATION, 1)
     except Exception as error:  # damaged EXIF does not affect the pixels
@@ -314,7 +313,7 @@ def upright(image: Image.Image, notes: list[str]) -> Image.Image:
 
 
 def eight_bits(image: Image.Image, label: str, notes: list[str]) -> Image.Image:
-    """Convert palettes, bitmaps and deep grey to 8-bit grey or colour, with profile and transparency.
+    """Convert palettes, bitmaps and 16- or 32-bit grey to 8-bit grey or colour, keeping profile and transparency.
 
     Raises:
         PhotoError: the values are floating-point numbers, Lab colours, or integers of more than 16 bits.

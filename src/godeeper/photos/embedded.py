@@ -1,8 +1,7 @@
-"""Metadata that Pillow does not read, or that make it refuse a file.
+"""Metadata that Pillow does not read, or that make it refuse a file; they are put into the image's ``info``.
 
 PNG: profiles and texts that decompress to more than Pillow allows, damaged profiles, the code points of a colour space
-(cICP), transparent greys of 2 or 4 bits.  JPEG 2000: profiles.  AVIF: code points (nclx).  The metadata are put into the
-image's ``info``.
+(cICP), transparent greys of 2 or 4 bits.  JPEG 2000: profiles.  AVIF: code points (nclx).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ DROPPED_TEXT = "godeeper_dropped_text"
 CODE_POINTS = "cicp"
 GREY_STEPS = {"L;2": 85, "L;4": 17}
 USUAL_POINTS = ({1, 2, 5, 6}, {1, 2, 6, 13, 14, 15})
-"""Primaries and transfer functions of ITU-T H.273 that are treated as sRGB's: its own, unspecified, and television's."""
+"""Primaries and transfer functions of ITU-T H.273 that are treated as sRGB: sRGB itself, unspecified, and television."""
 P3_PRIMARIES = 12
 
 
@@ -74,7 +73,7 @@ def scale_transparency(image: Image.Image) -> None:
 
 
 def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield (kind, start, end) of each chunk's content.  Length and kind take the 8 bytes before it, a checksum the 4 after it."""
+    """Yield (kind, start, end) of each chunk's content; 8 bytes of length and kind precede it, 4 of checksum follow."""
     place = 8
     while place + 12 <= len(data):
         end = place + 8 + int.from_bytes(data[place : place + 4])
@@ -129,10 +128,10 @@ def boxes(data: bytes, place: int, end: int) -> Iterator[tuple[bytes, int, int]]
 
 
 def is_usual(points: tuple[int, int]) -> bool:
-    """Whether primaries and transfer function are treated as sRGB's."""
+    """Whether the primaries and the transfer function are treated as sRGB's."""
     return points[0] in USUAL_POINTS[0] and points[1] in USUAL_POINTS[1]
 
 
 def is_display_p3(points: tuple[int, int]) -> bool:
-    """Whether primaries are Display P3's, and the transfer function is treated as sRGB's."""
+    """Whether the primaries are Display P3's and the transfer function is treated as sRGB's."""
     return points[0] == P3_PRIMARIES and points[1] in USUAL_POINTS[1]

@@ -1,4 +1,4 @@
-"""``Fitting``: which part of a photo a network sees, and at which size; without NumPy, for readers that only need this."""
+"""``Fitting``: which part of a photo a network sees, and at which size.  This module does not import NumPy."""
 
 from __future__ import annotations
 

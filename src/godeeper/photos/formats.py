@@ -1,8 +1,8 @@
 """The photo formats that are opened, recognised by their first bytes.  No other data reaches a decoder.
 
-Pillow supports about forty formats.  For EPS it starts Ghostscript; it passes WMF, FITS, BUFR, GRIB and HDF5 to the system
-or to handlers of other packages; most others are for icons, textures and faxes.  A format is listed only if its decoder
-reads nothing but the photo's bytes.  A test compares ``docs/reference/photos.md`` with the list.
+Pillow supports about forty formats.  It starts Ghostscript for EPS, and passes WMF, FITS, BUFR, GRIB and HDF5 to the system
+or to handlers of other packages.  A format is listed only if its decoder reads nothing but the photo's bytes.  A test
+compares ``docs/reference/photos.md`` with the list.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ REFUSED_STARTS = (
 
 
 def identify(data: bytes) -> str | None:
-    """The name of the format by a file's first bytes; None if it is not in ``FORMATS``.
+    """The name of the format that a file's first bytes indicate; None if it is not in ``FORMATS``.
 
     >>> identify(b"GIF89a"), identify(b"%!PS-Adobe-3.0 EPSF-3.0")
     ('GIF', None)
@@ -143,7 +143,7 @@ def describe(data: bytes) -> str:
 
 
 def raw_start(data: bytes) -> bool:
-    """Whether the first bytes are those of a camera's raw format; ``raw.is_raw`` detects raw files that are plain TIFFs."""
+    """Whether the first bytes are those of a camera's raw format; ``raw.is_raw`` detects raw files that start like any TIFF."""
     if data.startswith(RAW_STARTS) or (data[:4] in BY_NAME["TIFF"].starts and data[8:10] == b"CR"):
         return True
     return (data[4:8] == b"ftyp" and b"crx " in brands(data)) or data[6:14] == b"HEAPCCDR"

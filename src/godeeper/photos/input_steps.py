@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PhotoSteps:
-    """The value of each step from ``kind`` on, where a photo (from ``ExpandDims`` on, a batch) is fed at ``kind``."""
+    """The values of the steps after ``kind``, given the value of the step ``kind``: a photo, or from ``ExpandDims`` on a batch."""
 
     def __init__(self, preprocess: Preprocess, kind: str, value: Any) -> None:
         self.preprocess = preprocess
@@ -29,7 +29,7 @@ class PhotoSteps:
         self.fed = value if kind in ("jpeg", "decode") else check_array(kind, value, preprocess.size)
 
     def value(self, kind: str) -> Any:
-        """The output of the step ``kind``; raises ``FeedError`` if it comes before the step that was fed."""
+        """The output of the step ``kind``; raises ``FeedError`` for a step before the one that was fed."""
         if kind == self.kind:
             return self.pixels if kind == "decode" else self.fed
         if PHOTO_KINDS.index(kind) < PHOTO_KINDS.index(self.kind):
@@ -77,7 +77,7 @@ class PhotoSteps:
 
 
 def check_array(kind: str, value: Any, size: int) -> NDArray[np.float32]:
-    """``value`` as float32; raises ``FeedError`` unless its shape is that of the step ``kind``."""
+    """``value`` as float32; raises ``FeedError`` if the shape does not fit the step ``kind``."""
     array = np.asarray(value, np.float32)
     sides = ("H", "W") if kind in ("cast", "expand") else (size, size)
     expected = (*sides, 3) if kind == "cast" else ("B", *sides, 3)

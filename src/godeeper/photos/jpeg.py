@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 END = b"\xff\xd9"
 START_OF_SCAN = b"\xff\xda"
 SCAN = 0xDA
-MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # not an escaped 255, padding, or a marker without content
+MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]")  # excludes an escaped 255, padding, and markers without content
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 LS = 0xF7
@@ -45,13 +45,13 @@ HARMLESS = ("unknown adobe color transform", "unknown jfif revision", "invalid s
 LEFT_OVER = re.compile(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 LEFT_AT_END = "extraneous bytes before marker 0xd9"
 HOLE = bytes(32)
-"""So many zeros in a scan with extra bytes mean that a part of the file was never written."""
+"""This many zeros in a scan with extra bytes mean that a part of the file was never written."""
 
 
 def decode_jpeg(data: bytes, opened: Image.Image, notes: list[str]) -> Image.Image:
     """Decode a JPEG at the size of ``opened``, the same JPEG opened by Pillow; append notes on harmless defects.
 
-    The pixels equal Pillow's (``docs/decisions/0027-jpeg-decoder.md``).  CMYK is checked here and decoded by Pillow.
+    The pixels equal Pillow's (``docs/decisions/0027-jpeg-decoder.md``).  A CMYK JPEG is only checked; Pillow decodes it.
 
     Raises:
         ValueError: pixels are missing.
@@ -73,7 +73,7 @@ def decode_jpeg(data: bytes, opened: Image.Image, notes: list[str]) -> Image.Ima
 
 
 def checked_pixels(data: bytes, space: str, notes: list[str], least: dict[str, int]) -> NDArray[np.uint8] | None:
-    """Pixels (H, W, C), with a note on a harmless warning; None if Pillow has to decode the JPEG.
+    """Pixels (H, W, C); None if Pillow has to decode the JPEG.  Appends a note for a harmless warning.
 
     Raises:
         ValueError: pixels are missing.
@@ -137,7 +137,7 @@ def extra_bytes_note(data: bytes, match: re.Match[str], space: str) -> str:
 
 
 def pixels_only(data: bytes) -> bytes:
-    """The same JPEG without application segments and comments: their warnings would hide later ones."""
+    """The same JPEG without application segments and comments, whose warnings would hide later ones."""
     place, parts = 2, [data[:2]]
     for marker, content, start in segments(data):
         if marker in APPLICATION:
@@ -154,8 +154,8 @@ def lacks_end(data: bytes) -> bool:
 def with_end_marker(data: bytes) -> bytes | None:
     """The same JPEG with an end marker; None if pixels are missing.
 
-    If pixels are missing, libjpeg warns and simplejpeg raises the warning.  libjpeg does not warn about missing scans, so
-    they are counted here.  Nor does it warn about trailing zeros, which are valid codes, so they are cut off.
+    If pixels are missing, libjpeg warns and simplejpeg raises the warning.  libjpeg does not warn about missing scans,
+    which are counted here, or about trailing zeros, which are cut off because they are valid codes.
     """
     for whole in endings(data):
         try:
@@ -181,7 +181,7 @@ def endings(data: bytes) -> Iterator[bytes]:
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield (marker, content, offset) of each segment up to the end marker; raises ``IndexError`` if the data end before it."""
+    """Yield (marker, content, offset) of each segment up to the end marker; raises ``IndexError`` if there is no end marker."""
     place = 2
     while match := MARKER.search(data, place):
         marker = match[0][1]
@@ -202,7 +202,7 @@ def components(data: bytes) -> int:
 
 
 def unusual_kind(data: bytes) -> str | None:
-    """What kind of JPEG it is, if the decoder does not support it; None for other kinds, or if the header is cut short."""
+    """The kind of a JPEG that the decoder does not support; None for supported JPEGs, or if the header is cut short."""
     try:
         frame = next(((marker, content) for marker, content, _ in segments(data) if marker in FRAMES | {LS}), None)
     except IndexError:
@@ -214,7 +214,7 @@ def unusual_kind(data: bytes) -> str | None:
 
 
 def check_scans(data: bytes, label: str) -> None:
-    """Raise ``PhotoError`` for a JPEG with more than ``MOST_SCANS`` scans: each visits all pixels, so decoding could take minutes."""
+    """Raise ``PhotoError`` for a JPEG with more than ``MOST_SCANS`` scans, which could take minutes to decode."""
     count = 0
     with suppress(IndexError):  # a truncated file is reported elsewhere
         for marker, _, _ in segments(data):
@@ -224,7 +224,7 @@ def check_scans(data: bytes, label: str) -> None:
 
 
 def all_scans(data: bytes) -> bool:
-    """Whether each colour has a scan and, in a progressive JPEG, scans down to the last bit of each coefficient."""
+    """Whether each colour has a scan; in a progressive JPEG, whether scans contain all bits of all coefficients."""
     missing: dict[int, set[int]] = {}
     progressive = False
     for marker, content, _ in segments(data):
@@ -243,7 +243,7 @@ def all_scans(data: bytes) -> bool:
 
 
 def decode_2015(data: bytes, opened: Image.Image) -> Image.Image:
-    """An RGB image decoded with libjpeg's fast inverse cosine transform, TensorFlow's default; its metadata are ``opened``'s.
+    """Decode to RGB with libjpeg's fast inverse cosine transform, TensorFlow's default; the metadata are those of ``opened``.
 
     Source: tensorflow/core/lib/jpeg/jpeg_mem.cc, ``dct_method = JDCT_DEFAULT`` and ``fancy_upscaling = true``.
     """

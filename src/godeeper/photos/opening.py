@@ -22,7 +22,7 @@ from .raw import is_raw
 
 EXPECTED = ", ".join(each.name for each in FORMATS[:-1]) + f" or {FORMATS[-1].name}"
 
-MAX_SIDE = 100_000  # pixels; a resize of a longer side holds up all other threads, and JPEG ends at 65,535
+MAX_SIDE = 100_000  # pixels; resizing a longer side would hold up all other threads (a JPEG has at most 65,535)
 LISTS = (".csv", ".tsv")
 
 
@@ -86,7 +86,7 @@ def open_photo(data: bytes, label: str) -> Image.Image:
         raise PhotoError(
             f"{label}: the photo's header is damaged (it starts like {kind}); copy or download it again"
         ) from None
-    except Exception as error:  # Pillow's plugins raise whatever their parsers do
+    except Exception as error:  # Pillow's plugins raise exceptions of many types
         raise PhotoError(
             f"{label}: the photo's header is damaged ({one_line(error)}); copy or download it again"
         ) from None
@@ -127,7 +127,7 @@ def check_sides(image: Image.Image, label: str) -> None:
 
 
 def peek_header(source: str | Path | BinaryIO) -> tuple[str | None, int]:
-    """The format and the number of pixels by the header of a file, which may be open.
+    """The format and the number of pixels from the header of a file, which may be open.
 
     (None, 0) if it is not a photo or cannot be read; ("bomb", 0) if it has more pixels than Pillow opens.
     """
@@ -140,12 +140,12 @@ def peek_header(source: str | Path | BinaryIO) -> tuple[str | None, int]:
                 return image.format, image.width * image.height
     except Image.DecompressionBombError:
         return "bomb", 0
-    except Exception:  # a damaged photo: Pillow's plugins raise whatever their parsers do
+    except Exception:  # a damaged photo: Pillow's plugins raise exceptions of many types
         return None, 0
 
 
 def check_opened(image: Image.Image, label: str) -> None:
-    """Raise ``PhotoError`` for an image that the caller opened in an unsupported format and whose pixels are not loaded."""
+    """Raise ``PhotoError`` for an opened image of an unsupported format whose pixels are not loaded yet."""
     if isinstance(image, ImageFile.ImageFile) and image.format not in {*BY_NAME, *SAME_FORMAT} and pending(image):
         raise PhotoError(
             f"{label}: is an image opened as {image.format}, which godeeper does not decode; "
@@ -159,7 +159,7 @@ def pending(image: ImageFile.ImageFile) -> bool:
 
 
 def suffix_notes(path: str | os.PathLike[str], format: str) -> list[str]:
-    """A note if the file's suffix is that of another format than its content."""
+    """A note if the file's suffix belongs to another format."""
     content = SAME_FORMAT.get(format, format)
     suffix = Path(path).suffix
     promised = PROMISED.get(suffix.lower(), content)

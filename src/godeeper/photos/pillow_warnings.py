@@ -1,8 +1,8 @@
 """Collect the warnings that Pillow gives while it decodes a photo, in several threads at once.
 
-Python has one list of warning filters for all threads.  If each thread replaced and restored it, a photo could get the
-warnings of another, and the last thread could restore the wrong filters.  So the first thread to enter installs one
-handler, which sorts warnings by thread, and the last thread to leave removes it.
+Python has one list of warning filters for all threads.  If each thread replaced and restored the list, a photo could get
+another photo's warnings.  So the first thread to enter installs one handler, which sorts warnings by thread, and the last
+thread to leave removes the handler.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _installed = ExitStack()
 
 @contextmanager
 def warnings_as_notes() -> Iterator[list[str]]:
-    """Collect Pillow's warnings in this thread while the block runs.  At its end the list has one line for each, without repeats.
+    """Collect this thread's Pillow warnings while the block runs; after the block, the list has one line per warning.
 
-    The warning about large photos is left out: Pillow gives it at half the size that it refuses, and real photos have
-    100 megapixels.
+    Repeats are left out, and so is the warning about large photos: it starts at half the size that Pillow refuses, and real
+    photos have 100 megapixels.
     """
     thread = threading.get_ident()
     notes: list[str] = []

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .decode import Photo
 
 Shade = float | tuple[float, float, float]
-LARGEST_SIDE = 4096  # pixels; more than any such network's input has
+LARGEST_SIDE = 4096  # pixels; larger than the input of any supported network
 LARGEST_SHADE = 1e6
 FITS: tuple[Fit, ...] = ("squash", "crop")
 FILTERS: tuple[Filter, ...] = ("antialias", "tf2015")
@@ -30,9 +30,9 @@ class Preprocess(Fitting):
     """How photos become a network's input.
 
     ``size``: the side of the input in pixels.  ``fit``: ``squash`` ignores the aspect ratio, ``crop`` takes the central square.
-    ``filter``: ``antialias`` is Pillow's bilinear filter, which averages when it shrinks; ``tf2015`` is the filter of the 2015
-    graph, with JPEGs decoded by libjpeg's fast inverse cosine transform, as in that graph.  Values x from 0 to 255 become
-    (x - ``subtract``) / ``divide``; each of the two is one number, or three for red, green and blue.
+    ``filter``: ``antialias`` is Pillow's bilinear filter, which averages when it shrinks.  ``tf2015`` resizes, and decodes
+    JPEGs, like the 2015 graph.  Values x from 0 to 255 become (x - ``subtract``) / ``divide``; ``subtract`` and ``divide``
+    are one number, or three for red, green and blue.
 
     Raises:
         OptionError: a field has an invalid value.
@@ -60,7 +60,7 @@ class Preprocess(Fitting):
 
     @classmethod
     def from_mapping(cls, fields: Mapping[str, Any]) -> Preprocess:
-        """A ``Preprocess`` from its fields in a weights file's description, where JSON has lists in place of tuples.
+        """A ``Preprocess`` from its fields in the description of a weights file; JSON stores tuples as lists.
 
         Raises:
             OptionError: a field is unknown or has an invalid value.
@@ -100,7 +100,7 @@ class Preprocess(Fitting):
         return values - shades(self.subtract)
 
     def scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``values`` (1, size, size, 3) over ``divide``, about -1 to 1; the 2015 graph's ``Mul``."""
+        """``values`` (1, size, size, 3) divided by ``divide``, about -1 to 1; the 2015 graph's ``Mul``."""
         return values / shades(self.divide)
 
 
@@ -124,7 +124,7 @@ def shade(value: Shade) -> str:
 
 
 def resize_tf2015(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:
-    """Resize exactly as TensorFlow 1's bilinear resize: corners not aligned, no half-pixel centres, no averaging.
+    """Resize exactly like TensorFlow 1's bilinear resize: corners not aligned, no half-pixel centres, no averaging.
 
     Args:
         pixels: (H, W, 3), uint8 or float32 from 0 to 255.
@@ -145,7 +145,7 @@ def resize_tf2015(pixels: NDArray[Any], size: int) -> NDArray[np.float32]:
 
 
 def interpolation(cells: int, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
-    """For each of ``size`` outputs: the lower and upper source cell, and the position between them from 0 to 1."""
+    """The lower source cell, the upper source cell, and the position between them (0 to 1), each (size,)."""
     position = np.arange(size, dtype=np.float32) * (np.float32(cells) / np.float32(size))
     lower = np.floor(position).astype(np.int64)
     return lower, np.minimum(lower + 1, cells - 1), position - lower.astype(np.float32)

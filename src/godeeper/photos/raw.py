@@ -1,4 +1,4 @@
-"""Detect camera raw files among TIFFs: decoders would return their small preview as the photo.
+"""Detect camera raw files among TIFFs, because decoders would return the small preview in them as the photo.
 
 At most ``MOST_PICTURES`` pictures and ``MOST_TAGS`` tags of each are read.
 """
@@ -96,7 +96,7 @@ def picture(data: bytes, layout: TiffLayout, place: int) -> tuple[Tags, int]:
 
 
 def numbers(data: bytes, layout: TiffLayout, form: str, value: bytes) -> tuple[int, ...]:
-    """The values of a tag: they are stored in the tag if they fit, else at the offset in it."""
+    """The values of a tag, which are stored in the tag if they fit, and otherwise at the offset that the tag contains."""
     form = layout.order + form
     if struct.calcsize(form) <= len(value):
         return struct.unpack_from(form, value)

@@ -1,7 +1,7 @@
 """Photos in file systems that pyarrow reads: ``s3://``, ``gs://`` and ``file://`` addresses.
 
-The folder is listed once; each photo is read where it is decoded.  Credentials come from where pyarrow takes them: environment
-variables, the user's configuration files, the machine's role.
+The folder is listed once; each photo is read by the process that decodes it.  pyarrow finds the credentials: in environment
+variables, the user's configuration files or the machine's role.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from .named import NamedPhoto
 
 SCHEMES = ("s3://", "gs://", "file://")
 ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
-HEAD = 1 << 16  # bytes in which a picture of ours has its mark
+HEAD = 1 << 16  # the first bytes of a file, which contain the mark of a picture that godeeper drew
 
 
 @dataclass(frozen=True)
 class RemotePhoto:
     """A photo's file.
 
-    ``address``: of the folder, as the user gave it.  ``path``: in the file system.  ``name``: the address of the photo.
-    ``version``: size in bytes and time of change in nanoseconds.
+    ``address``: the folder's address, as the user gave it.  ``path``: the photo's path in the file system.  ``name``: the
+    photo's address.  ``version``: its size in bytes and modification time in nanoseconds.
     """
 
     address: str
@@ -48,7 +48,7 @@ class RemotePhoto:
         return f"{quote(self.name, safe=':/@')}{mark}{query}"
 
     def read(self, most: int | None = None) -> bytes:
-        """The bytes of the file, or the first ones; every failure is a ``PhotoError``."""
+        """The bytes of the file, or only the first ``most`` bytes; every failure is a ``PhotoError``."""
         try:
             with file_system(self.address)[0].open_input_file(self.path) as file:
                 return bytes(file.read(most))
@@ -71,25 +71,25 @@ def photo_at(address: str) -> RemotePhoto:
 
 
 def decode_anywhere(source: PhotoSource, least_side: int | None = None) -> Photo:
-    """As ``decode``; also of a photo at an address, with the notes and messages that a file has."""
+    """Like ``decode``, and also decodes a photo at an address, with the same notes and messages as for a file."""
     if not isinstance(source, RemotePhoto):
         return decode(source, least_side=least_side)
     return decode_read(source, source.read(), least_side)
 
 
 def decode_read(photo: RemotePhoto, content: bytes, least_side: int | None = None) -> Photo:
-    """As ``decode_anywhere``, with the content of the file, which was read before."""
+    """Like ``decode_anywhere``, for a file whose content was already read."""
     path = NamedPhoto(photo.name, photo.name)
     return decode_bytes(content, path.name, WHITE, path, least_side)
 
 
 def is_remote(place: object) -> bool:
-    """Whether a place is an address of such a file system."""
+    """Whether a place is an address in a remote file system (see ``SCHEMES``)."""
     return str(place).startswith(SCHEMES)
 
 
 def remote_photos(address: str) -> list[RemotePhoto]:
-    """The photos in and below a folder, in the order of ``find_photos.walk``; or the single photo at the address.
+    """The photos in and below the folder at an address, in the order of ``find_photos.walk``, or the single photo there.
 
     Raises:
         PhotoError: there is no photo, or it cannot be read.
@@ -105,7 +105,7 @@ def remote_photos(address: str) -> list[RemotePhoto]:
 
 
 def remote_files(address: str) -> list[RemotePhoto]:
-    """All files in and below a folder, also those that are no photos, in the order of ``find_photos.walk``; or a single file.
+    """All files in and below the folder at an address, in the order of ``find_photos.walk``, or the single file there.
 
     Raises:
         PhotoError: the folder cannot be read.
@@ -135,18 +135,18 @@ def shown_address(address: str) -> str:
 
 
 def below(photo: RemotePhoto) -> str:
-    """The path of a photo below the folder that the user gave; empty if that is the photo itself."""
+    """The path of a photo below the folder that the user gave; empty if the user gave the photo itself."""
     return photo.name.removeprefix(shown_address(photo.address)).lstrip("/")
 
 
 def drawn_by_us(photos: Sequence[RemotePhoto]) -> list[RemotePhoto | None]:
-    """The pictures that godeeper drew, None for others."""
+    """The photos that are pictures drawn by godeeper; None in place of other PNGs."""
     pictures = [photo for photo in photos if photo.name.lower().endswith(".png")]
     return list(ordered_map(lambda photo: photo if is_our_picture(photo) else None, pictures, alone=True))
 
 
 def is_our_picture(photo: RemotePhoto) -> bool:
-    """Whether godeeper drew it; False if it cannot be read."""
+    """Whether godeeper drew the photo; False if it cannot be read."""
     try:
         head = photo.read(HEAD)
         return is_png(None, io.BytesIO(head), head)
@@ -176,7 +176,7 @@ def file_system(address: str) -> tuple[Any, str]:
 
 
 def selector(folder: str) -> Any:
-    """What pyarrow needs to list a folder and those below it."""
+    """pyarrow's selector for all files in and below a folder."""
     from pyarrow import fs
 
     return fs.FileSelector(folder, recursive=True)

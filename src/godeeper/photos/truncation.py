@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 NEVER_WRITTEN = bytes(64)
-"""Compressed data never end with this many zeros; their presence means that the end of the file was not written."""
+"""Compressed data never end with this many zeros, so the end of such a file was not written."""
 STRIPS, TILES, JPEG_TABLES, COMPRESSION, JPEG = (273, 279), (324, 325), 347, 259, 7
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """The passes of Adam7: first column, first row, step between columns, step between rows."""
@@ -24,7 +24,7 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
 def check_whole(image: Image.Image, data: bytes) -> None:
-    """Raise ``ValueError`` if part of an opened photo's file is missing or damaged; ``check_rows`` checks more after loading."""
+    """Raise ``ValueError`` if part of an opened photo's file is missing or damaged; call ``check_rows`` after loading."""
     if image.format == "TIFF":
         check_tiff(getattr(image, "tag_v2", {}), data)
     elif image.format == "WEBP":
@@ -116,7 +116,7 @@ def parts_expected(tags: Any) -> int:
 
 
 def check_jpeg_part(tables: bytes, part: bytes) -> None:
-    """Raise ``ValueError`` for a damaged JPEG strip or tile; ``tables``: its JPEG tables, which TIFF can store separately."""
+    """Raise ``ValueError`` for a damaged JPEG strip or tile; ``tables``: the JPEG tables that TIFF stores separately."""
     whole = tables[:-2] + part[2:] if tables else part
     warning = first_warning(whole, "CMYK" if components(whole) == 4 else "GRAY")
     if warning and any(words in warning.lower() for words in (*LOST, "extraneous bytes")):

@@ -1,1 +1,1 @@
-"""The report of a training: the chosen modules, the photos, and the test results."""
+"""The report of a training run: the chosen modules, the photos, and the test results."""

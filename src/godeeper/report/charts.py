@@ -1,4 +1,4 @@
-"""The report's charts as inline SVG, drawn from its record."""
+"""The report's charts as inline SVG, drawn from the report's record."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Row = Mapping[str, Any]
 
 
 def modules_chart(modules: Sequence[Row], chosen: Collection[str], classes: int) -> Markup:
-    """A row for each module with the balanced accuracy ± a standard error of the module alone; chosen modules are highlighted.
+    """One row per module with its balanced accuracy alone ± a standard error; chosen modules are highlighted.
 
     The dashed line is chance, 1 / ``classes``.
     """
@@ -45,7 +45,7 @@ def modules_chart(modules: Sequence[Row], chosen: Collection[str], classes: int)
 
 
 def reliability_chart(before: Sequence[Row], after: Sequence[Row]) -> Markup:
-    """The reliability diagram: accuracy against confidence, as hollow dots before temperature scaling and solid dots after it."""
+    """The reliability diagram: accuracy against confidence, before (hollow dots) and after (solid dots) temperature scaling."""
     marks = plot_frame(0.0, [(0.0, "0%"), (0.5, "50%"), (1.0, "100%")])
     marks.append(line(px(0), py(0, 0), px(1), py(1, 0), "dash"))
     for each in before:
@@ -128,7 +128,7 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str = "rule") -> str:
 
 
 def dot(x: float, y: float, radius: float, kind: str, title: str = "") -> str:
-    """A dot, perhaps with a tooltip."""
+    """A dot, with a tooltip if ``title`` is given."""
     tooltip = f"<title>{escape(title)}</title>" if title else ""
     return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}">{tooltip}</circle>'
 

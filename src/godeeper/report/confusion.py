@@ -15,7 +15,7 @@ SHADES = 7
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the confusion matrix: ``count`` photos with a true and a predicted class."""
+    """A cell of the confusion matrix: the number of photos with this true class and this predicted class."""
 
     true: str
     predicted: str

@@ -11,7 +11,7 @@ from ..training.unknown_classes import FEWEST, UnknownClasses
 
 
 def tested_on(test: Mapping[str, Any]) -> str:
-    """The photos that the classifier was tested on, in words, from a report's ``test``."""
+    """A description of the tested photos, from a report's ``test``."""
     n, by_test_set = test["n"], test["by"] == TEST_SET
     how = " that took no part in training" if by_test_set else f", by {test['by']}"
     reasons = ["near-duplicates count once"] if test.get("effective_n", n) < n else []
@@ -50,7 +50,7 @@ class PhotoDiagnosis(Protocol):
 
 
 def doctor_records(diagnoses: Sequence[PhotoDiagnosis]) -> list[dict[str, Any]]:
-    """The doctor's results as JSON objects, without files that are used as they are and have no remarks."""
+    """The doctor's results as JSON objects, without files that are used unchanged and have no remarks."""
     return [
         {
             "photo": one.entry.name,
@@ -79,7 +79,7 @@ def why_unmeasured(classes: int) -> str:
 
 
 def finite(value: Any) -> Any:
-    """A JSON value in which None replaces NaN and infinities, which JSON cannot represent."""
+    """Replace NaN and infinities, which JSON cannot represent, by None."""
     if isinstance(value, Mapping):
         return {key: finite(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""Builds the report of a training."""
+"""Builds the report of a training run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from .report import CrossClassDuplicates, LabelError, Report
 
 
 def make_report(data: Dataset, trained: Trained, network: Network, seconds: dict[str, float]) -> Report:
-    """Make the report of a training; computes the learning curve and the suspected label errors, or reads them from the store."""
+    """Make the report of a training run; the learning curve and the suspected label errors come from the store if possible."""
     rows, head, selection = trained.trained, trained.head, trained.selection
     photo_worth = worth(data.groups[rows], cross_validated=True)
     curve = learning_curve(
@@ -85,7 +85,7 @@ def place_of(entry: Entry) -> str:
 
 
 def background_remarks(data: Dataset) -> tuple[str, ...]:
-    """A note that names classes that can be predicted from their backgrounds; nothing if there are none."""
+    """A note that names the classes with background bias; empty if there are none."""
     edges = np.array([photo.edges for photo in data.photos], np.float32)
     return remarks(background_biases(edges, data.targets, data.checkup.classes))
 

@@ -1,8 +1,8 @@
 """The report as HTML: one file that works offline and without scripts, or a part of the web page.
 
 The same Jinja template renders both from the report's record (``Report.record``, which a classifier's file contains as JSON).
-Only the file shows photos and their names, and it contains each small picture once.  All names come from the user's folders,
-so all of them are escaped.
+Only the file shows photos and their names; it contains each thumbnail once.  All names are escaped, since they come from the
+user's folders.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def page(report: Report, thumbnails: Thumbnails | None = None) -> str:
 
 
 def article(record: Mapping[str, Any]) -> Markup:
-    """The report's content without photos and names of files, for a page that includes ``style.article_style``.
+    """The report's content without photos and file names, for a page that includes ``style.article_style``.
 
     Raises:
         jinja2.TemplateRuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError: ``record`` lacks

@@ -1,4 +1,4 @@
-"""The photos on the report's page: each small picture once, and the photos of each cell of the confusion matrix."""
+"""The photos on the report's page: the thumbnails, and the photos of each cell of the confusion matrix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PhotoCell:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The photos of a page.  ``images``: small JPEGs in base64.  ``numbers``: path -> index of its image, for photos that have one."""
+    """The photos of a page.  ``images``: thumbnails, JPEG in base64.  ``numbers``: path -> index of the photo's thumbnail, if any."""
 
     cells: tuple[PhotoCell, ...]
     images: tuple[str, ...]
@@ -37,7 +37,7 @@ class Gallery:
 
 
 def make_gallery(report: Report, thumbnails: Thumbnails | None) -> Gallery:
-    """Collect the photos that the page shows, and make their small pictures."""
+    """Collect the photos that the page shows, and make their thumbnails."""
     cells = photo_cells(report)
     wanted = shown_paths(report, cells)
     pictures = thumbnails(wanted) if thumbnails else {}

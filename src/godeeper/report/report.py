@@ -1,4 +1,4 @@
-"""The report of a training: the photos, the chosen modules, the test results and their uncertainty.
+"""The report of a training run: the photos, the chosen modules, the test results and their uncertainty.
 
 A ``Report`` contains plain numbers and names.  Its properties compute everything else from them, with ``training.metrics``.
 ``report.page`` renders it as HTML.
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WIDE = 0.2
-"""The report contains a caution if the interval of the accuracy is wider than this."""
+"""The report warns if the interval of the accuracy is wider than this."""
 
 Thumbnails = Callable[[Sequence[str]], Mapping[str, bytes]]
-"""A function from paths of photos to path -> small JPEG; photos may be missing from the result."""
+"""A function that returns a small JPEG for each photo's path; it may leave photos out."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class CrossClassDuplicates:
 
 @dataclass(frozen=True)
 class Report:
-    """The data of one training and of its test on M photos.
+    """The data of one training run and of its test on M photos.
 
     The test: ``paths`` and ``truth`` (M,) are the tested photos and the numbers of their classes.  ``logits`` (M, classes) come
     from heads that were not trained on these photos, before the temperature.  ``calibrated``: (M, classes) the logits after
     the temperature; if None, the temperature of the final head is used.  ``groups``: (M,) near-duplicates share a number; if
-    None, all photos count as different.  ``tested_by``: the method of the test.  ``why_tested_so``: the reason for it.
+    None, all photos count as different.  ``tested_by``: the method of the test.  ``why_tested_so``: the reason for the method.
     ``cross_validation``: the cross-validated accuracy on the training photos, if there is a test set.  ``majority``: the number
     of the largest class in training.  ``unknown``: the results on left-out classes.  ``kept``: the share of held-out photos that
     reach the threshold.
@@ -117,12 +117,12 @@ class Report:
 
     @property
     def independent(self) -> float:
-        """The number of independent photos that the tested photos count as in intervals."""
+        """The number of independent photos that the tested photos stand for in intervals."""
         return self.worth * len(self.truth)
 
     @property
     def worth(self) -> float:
-        """The number of independent photos that each tested photo counts as in intervals."""
+        """The number of independent photos, at most 1, that a tested photo stands for in intervals."""
         groups = range(len(self.truth)) if self.groups is None else self.groups
         return metrics.worth(groups, cross_validated=self.tested_by != TEST_SET)
 
@@ -166,17 +166,17 @@ class Report:
 
     @property
     def tested(self) -> str:
-        """The photos that the classifier was tested on, in words."""
+        """A description of the tested photos."""
         return tested_on(self.test_record())
 
     @property
     def caution(self) -> str | None:
-        """Reasons not to rely on the accuracy: few photos, a strong baseline, or leaks; None if there are none."""
+        """Warnings about the accuracy: few photos, a strong baseline, or leaks; None if there are none."""
         return " ".join(filter(None, (self.too_few, self.no_better, self.leaking))) or None
 
     @property
     def too_few(self) -> str | None:
-        """A caution if the interval is wide, or None."""
+        """A warning if the interval is wide, or None."""
         if not self.accuracy.n:
             return "No photo could be held out for a test, so the accuracy is unknown."
         width = self.accuracy.high - self.accuracy.low
@@ -186,7 +186,7 @@ class Report:
 
     @property
     def leaking(self) -> str | None:
-        """A caution if test photos have near-duplicates among the training photos, or None."""
+        """A warning if test photos have near-duplicates among the training photos, or None."""
         if not self.leaks:
             return None
         return (
@@ -196,7 +196,7 @@ class Report:
 
     @property
     def no_better(self) -> str | None:
-        """A caution if the accuracy is not clearly above that of always predicting the largest class, or None."""
+        """A warning if the accuracy is not clearly above the majority-class baseline, or None."""
         got, guessed = self.accuracy.value, self.baseline.value
         if got is None or guessed is None or self.accuracy.low > guessed:
             return None
@@ -281,13 +281,13 @@ class Report:
         }
 
     def html(self, thumbnails: Thumbnails | None = None) -> str:
-        """The report as an HTML page without external resources; ``thumbnails`` makes the small pictures in it."""
+        """The report as an HTML page without external resources; ``thumbnails`` makes the page's thumbnails."""
         from .page import page
 
         return page(self, None if thumbnails is None else self.located(thumbnails))
 
     def located(self, thumbnails: Thumbnails) -> Thumbnails:
-        """``thumbnails`` by the photos' names in the report instead of by the paths of their files."""
+        """``thumbnails`` as a function of the photos' names in the report instead of their paths."""
 
         def by_name(names: Sequence[str]) -> Mapping[str, bytes]:
             paths = {name: self.places.get(name, name) for name in names}
@@ -318,5 +318,5 @@ def write(path: Path, text: str) -> Path:
 
 
 def encoded(text: str) -> bytes:
-    """``text`` in UTF-8; names of files that are not valid Unicode are escaped."""
+    """``text`` in UTF-8; file names that are not valid Unicode are escaped."""
     return text.encode("utf-8", "backslashreplace")

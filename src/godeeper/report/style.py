@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent / "templates"
 
 
 def file_style() -> str:
-    """The rules for a report in its own file; it is light or dark, as the reader's system prefers."""
+    """The rules for a report in a separate file, light or dark as the reader's system prefers."""
     palettes = (
         f":root{{{custom_properties(LIGHT)}}}\n"
         f"@media(prefers-color-scheme:dark){{:root{{{custom_properties(DARK)}}}}}\n"
@@ -20,7 +20,7 @@ def file_style() -> str:
 
 
 def article_style() -> str:
-    """The rules for the report's content; they use the custom properties of ``diagram.palette`` as colours."""
+    """The rules for the report's content, with the colours of ``diagram.palette`` as custom properties."""
     return read("report.css")
 
 

@@ -1,4 +1,4 @@
 """Trains a head on features, and measures how good it is.
 
-There are more than fifteen modules, one for each step and each measure, because ``train`` uses all of them.
+Each step and each measure has its own module, so there are more than fifteen.
 """

@@ -1,8 +1,8 @@
 """Background bias: finds classes that can be predicted from the photos' backgrounds.
 
-A classifier may have learned the background of such a class (a wall, say) instead of the object.  To find these classes, a
-nearest-neighbour classifier predicts each photo's class from the colours along its edges alone.  If it predicts a class well,
-this does not prove a fault, but the accuracy may be lower on photos taken elsewhere.
+A classifier may have learned the background of such a class, for example a wall, instead of the object.  To find these
+classes, a nearest-neighbour classifier predicts each photo's class from the colours along its edges alone.  A good
+prediction is not proof of a fault, but the accuracy may be lower on photos taken elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ ROWS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class BiasedClass:
-    """A class that can be predicted from the edges. ``right``: how many of its ``photos`` are predicted correctly; ``wrong``: how many photos of other classes are predicted to be in it."""
+    """A class that can be predicted from the edges.
+
+    ``right``: the number of its ``photos`` that are predicted correctly.  ``wrong``: the number of false positives.
+    """
 
     label: str
     photos: int
@@ -38,7 +41,7 @@ class BiasedClass:
 
 
 def remarks(biased: Sequence[BiasedClass]) -> tuple[str, ...]:
-    """One line that names these classes, or nothing if there are none."""
+    """One line that names these classes; empty if there are none."""
     if not biased:
         return ()
     which = first_of([f"{one.label!r} ({one.right} of {one.photos}, {one.wrong} false positives)" for one in biased], 3)

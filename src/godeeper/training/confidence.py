@@ -23,7 +23,7 @@ PRIOR = 2.0  # the weight of a normal prior on the logarithm of the temperature,
 def best_temperature(logits: Numbers, labels: Ints) -> float:
     """Temperature scaling (Guo et al., 2017): the temperature with the smallest log loss.
 
-    A prior keeps it near one if there are few photos.
+    A prior keeps the temperature near one if there are few photos.
     """
 
     def loss(logarithm: float) -> float:
@@ -50,8 +50,8 @@ KEPT = 0.95
 class ConfidenceFit:
     """Temperature, OOD radius and threshold, all fitted on held-out photos.
 
-    ``radius``: see the docstring of the module ``ood``.  ``threshold``: the highest value that a share of at least ``KEPT`` of
-    the held-out photos reaches.  ``confidences``: (M,) the highest probability of each held-out photo, in ascending order.
+    ``radius``: see the module ``ood``.  ``threshold``: the highest value that at least the share ``KEPT`` of the held-out
+    photos reaches.  ``confidences``: (M,) the highest probability of each held-out photo, in ascending order.
     """
 
     temperature: float

@@ -1,7 +1,7 @@
-"""The dataset of a training: the usable photos with their features, and a cache of results computed from them.
+"""The dataset of a training run: the usable photos with their features, and a cache of results computed from them.
 
-The result store caches selections and held-out predictions under a hash of all their inputs.  A second run on the same photos
-therefore computes none of them again.
+The result store caches selections and held-out predictions under a hash of all their inputs, so a second run on the same
+photos does not compute them again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The usable photos, in the order of the checkup, and their features as address -> (N, C)."""
+    """The usable photos, in the order of the checkup, and their features: address -> (N, C)."""
 
     checkup: Checkup
     features: Mapping[str, Floats] = field(repr=False)
@@ -83,7 +83,7 @@ class Dataset:
         return join(self.components(rows).of(selection.chosen))
 
     def fit(self, rows: Ints) -> tuple[Head, Selection]:
-        """Train a head on these photos alone; they also decide the modules and the strength."""
+        """Choose the modules and the strength, and train a head, on these photos alone."""
         components, targets = self.components(rows), self.targets.of(rows)
         selection = self.select(components, targets, rows)
         if self.chosen is not None:
@@ -102,7 +102,7 @@ class Dataset:
         return Selection(scores, tuple(fields["chosen"]), fields["strength"])
 
     def cache(self, what: str, rows: Ints, compute: Callable[[], bytes]) -> bytes:
-        """The result of ``compute`` for some photos; from the store, if it was computed before."""
+        """The result of ``compute`` for some photos, from the store if it was computed before."""
         key = hashlib.sha256(self.digest + f"{what}\n".encode() + rows.astype(np.int64).tobytes()).digest()
         known = self.store.get_blobs([key]).get(key)
         if known is None:
@@ -144,7 +144,7 @@ def require_classes(checkup: Checkup) -> None:
 
 
 def why_lost(checkup: Checkup) -> str:
-    """The most common reason why photos were left out of classes without a usable photo; empty if there are no such classes."""
+    """The most common reason why classes have no usable photo; empty if all classes have one."""
     reasons = Counter(each.reasons[0] for each in checkup.verdicts if each.entry.label not in checkup.classes)
     if not reasons:
         return ""

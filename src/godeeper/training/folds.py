@@ -15,7 +15,7 @@ ALWAYS = -1  # the fold of photos that are never held out
 def assign_folds(labels: Ints, groups: Ints, seed: int, count: int = FOLDS) -> Ints:
     """Assign a fold from 0 to ``count - 1`` to each photo; groups stay whole, and classes are spread evenly.
 
-    Every class keeps training photos, whichever fold is held out.  If all of a class would be in a single fold, for example
+    Every class keeps training photos, whichever fold is held out.  If a whole class would be in a single fold, for example
     because it has only one group, its groups get the fold ``ALWAYS`` and are never held out.
 
     Args:

@@ -37,8 +37,8 @@ class Head:
     ``temperature``: logits are divided by it before the softmax.  ``threshold``: a photo is "none of these" if its highest
     probability is lower; None if no photo could be held out.  ``false_accept_rate``: the share of photos that reach the
     threshold although their class was left out of training (see ``unknown_classes``); None if it was not measured.
-    ``ood_model``: lowers the confidence for photos unlike the training photos; None if it could not be fitted, and in classifiers of
-    format 1.
+    ``ood_model``: lowers the confidence for photos unlike the training photos; None if it could not be fitted, or if the
+    classifier's file has format 1.
     """
 
     addresses: tuple[str, ...]
@@ -150,10 +150,10 @@ def held_out_logits(features: Mapping[str, Floats], targets: Targets, selection:
 def nested_logits(
     features: Mapping[str, Floats], targets: Targets, classes: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Two (N, classes): out-of-fold logits of nested cross-validation, before and after the temperature.
+    """Out-of-fold logits of nested cross-validation, before and after the temperature, both (N, classes).
 
-    For each held-out fold, modules, strength and temperature are chosen again on the other photos.  An accuracy computed from
-    these logits is therefore unbiased, without a test set.  The logits are NaN for photos never held out.
+    For each held-out fold, modules, strength and temperature are chosen again on the other photos.  These choices therefore do
+    not bias an accuracy computed from the logits.  The logits are NaN for photos never held out.
     """
     raw = np.full((len(targets), len(classes)), np.nan)
     calibrated = raw.copy()

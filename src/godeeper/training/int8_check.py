@@ -1,9 +1,9 @@
 """The int8 check: compares int8 with fp32 on a sample of the photos, before a whole folder is computed in int8.
 
-int8 passes under two conditions.  Its features must have a high cosine similarity to those of fp32.  And of two heads, one
-trained on each precision's features, the int8 head must give the true class of held-out photos nearly the same mean
-probability.  Both heads use the same photos and folds.  Accuracy is reported, but it is no condition: among a hundred photos,
-a few are always so close to a decision boundary that any change moves them across it.
+int8 passes under two conditions.  Its features must have a high cosine similarity to those of fp32.  A head trained on int8
+features must give the true class of held-out photos nearly the same mean probability as a head trained on fp32 features, with
+the same photos and folds.  Accuracy is only reported, because any change moves a few of a hundred photos across a decision
+boundary.
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ NORMAL_95 = 1.96
 class Comparison:
     """int8 against fp32.
 
-    ``cosines``: address -> mean cosine similarity of the features.  The other fields describe the ``judged`` photos, which
-    were held out.  ``probabilities``: the mean probability of the true class, in fp32 and in int8.  ``error``: the standard
-    error of the difference.  ``right``: the number of correct classifications, in fp32 and in int8.  ``lost``: the number
-    that only fp32 classifies correctly.  ``won``: the number that only int8 classifies correctly.
+    ``cosines``: address -> mean cosine similarity of the features.  ``judged``: the number of held-out photos, which the
+    other fields describe.  ``probabilities``: the mean probability of the true class, in fp32 and in int8.  ``error``: the
+    standard error of the difference.  ``right``: the number of correct classifications, in fp32 and in int8.  ``lost`` and
+    ``won``: the number of photos that only fp32, or only int8, classifies correctly.
     """
 
     photos: int
@@ -89,7 +89,7 @@ class Comparison:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy in int8 minus that in fp32 (Agresti and Min's interval for pairs, Stat. Med. 2005)."""
+        """95 % interval of the int8 accuracy minus the fp32 accuracy (Agresti and Min's interval for pairs, Stat. Med. 2005)."""
         lost, won, pairs = self.lost + 0.5, self.won + 0.5, self.judged + 2
         middle = (won - lost) / pairs
         reach = NORMAL_95 * math.sqrt(won + lost - (won - lost) ** 2 / pairs) / pairs
@@ -132,7 +132,7 @@ def choose_precision(
 ) -> tuple[Network, tuple[str, ...]]:
     """Choose the network that computes a folder's features; also returns notes on its precision.
 
-    There are no notes if the folder has fewer than two classes: it cannot be trained on, and the doctor reports that.
+    A folder with fewer than two classes gets no notes: it cannot be trained on, and the doctor reports this.
 
     Args:
         network: the network in single precision.
@@ -182,9 +182,8 @@ def compare(network: Network, small: Network, checkup: Checkup, settings: CheckS
     """Compare ``small`` (int8) with ``network`` (fp32) on a sample of a folder."""
     sample = checkup.usable[:SAMPLE]
     photos = [(photo.entry.photo, photo.pixels_sha256) for photo in sample]
-    exact = extract(
-        network, photos, settings.addresses, settings.store
-    )  # from the store: the observer has computed them
+    # These features come from the store, because the observer has already computed them.
+    exact = extract(network, photos, settings.addresses, settings.store)
     rounded = extract(small, photos, settings.addresses, settings.store, settings.progress)
     labels = np.unique([photo.entry.label for photo in sample], return_inverse=True)[1].astype(np.int64)
     targets = Targets(labels, np.array([photo.group for photo in sample], np.int64), settings.seed)
@@ -239,11 +238,11 @@ BEGINNING = 1 << 16  # bytes that are hashed if files have the same size
 
 
 FEWEST_OF_A_CLASS = 4
-"""With fewer, a fold could leave too few photos of the class to train on; the sample then has fewer classes instead."""
+"""The least number of photos of each sampled class; with fewer, a fold could leave too few to train on."""
 
 
 def photo_files(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """Class -> its files with a photo's extension; if there are none, all its files that are not hidden."""
+    """Class -> its files with a photo's suffix; if there are none, all its files that are not hidden."""
     files: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.label and not entry.hidden:
@@ -269,7 +268,7 @@ def interleaved(queues: Sequence[Iterator[Entry]]) -> Iterator[Entry]:
 
 
 def hash_order(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """Yield one class's files in the order of a hash of their size; a hash of their first bytes breaks ties.
+    """Yield a class's files in the order of a hash of their size; a hash of their first bytes breaks ties.
 
     A file is opened only if another one has the same size.
     """

@@ -1,9 +1,9 @@
-"""Out-of-fold probabilities, from which suspected label errors are found (photos that may be in the wrong folder).
+"""Out-of-fold probabilities for finding suspected label errors: photos that may be in the wrong folder.
 
-``metrics.suspected_mislabels`` selects them, ``report.make`` lists them.
+``metrics.suspected_mislabels`` selects these photos, and ``report.make`` lists them.
 
-A classifier that was trained on wrong labels gives the right ones lower probabilities.  Which wrong labels a photo's
-classifier was trained on depends on the folds, so the probabilities are averaged over several random assignments of the folds.
+A classifier that was trained on wrong labels gives the right labels lower probabilities.  This effect depends on the folds,
+so the probabilities are averaged over several random assignments of the folds.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ REPEATS = 4
 def held_out_probabilities(coordinates: Floats, targets: Targets, strength: float) -> NDArray[np.float64]:
     """(N, classes): calibrated out-of-fold probabilities, averaged over ``REPEATS`` assignments of the folds.
 
-    NaN for photos that some assignment does not hold out.  Near-duplicates are in the same fold.  ``coordinates``: (N, k), the
-    photos in the principal components of the chosen modules.
+    The probabilities are NaN for photos that some assignment does not hold out.  Near-duplicates are in the same fold.
+    ``coordinates``: (N, k), the photos in the principal components of the chosen modules.
     """
     labels = targets.labels
     mean = np.zeros((len(labels), int(labels.max()) + 1))

@@ -1,4 +1,4 @@
-"""The learning curve: accuracy against the number of training photos, and a forecast for more of them."""
+"""The learning curve: accuracy against the number of training photos, and a forecast for more photos."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STEEPEST = 1.5  # the greatest exponent of the power law; measured errors did no
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """The accuracy of heads trained on ``photos`` photos (the mean over folds), measured on held-out photos."""
+    """The accuracy on held-out photos of heads trained on ``photos`` photos (a mean over the folds)."""
 
     photos: int
     accuracy: Proportion
@@ -55,10 +55,10 @@ def learning_curve(counts: Ints, worth: float = 1.0) -> tuple[CurvePoint, ...]:
 
 
 def count_right(coordinates: Floats, targets: Targets, strength: float) -> Ints:
-    """(shares, 3): for each of ``SHARES``, the numbers of photos trained on, classified correctly and tested.
+    """(shares, 3): for each of ``SHARES``, the number of training photos, of correctly classified and of tested photos.
 
     The counts are from cross-validation; the result is (0, 3) if no photo can be held out.  The modules of ``coordinates``
-    (N, k) and ``strength`` were chosen with all photos, so every point is slightly too high.
+    (N, k) and ``strength`` were chosen with all photos, so the accuracy at every point is slightly too high.
     """
     labels, folds = targets.labels, targets.folds
     tested = held_out_folds(folds)
@@ -94,13 +94,12 @@ def subsample(rows: Ints, targets: Targets, share: float) -> Ints:
 def forecast(curve: Sequence[CurvePoint], photos: int, seed: int = 0, worth: float = 1.0) -> Forecast | None:
     """The accuracy with ``photos`` training photos if the error follows a power law; None with fewer than three sizes.
 
-    Each Monte Carlo draw samples every point's error from its beta posterior.  It fits a line through the logarithms of the
-    last two, the last three or all points, since curves flatten, and extrapolates from the last point.  The forecast is made
-    of quantiles of the draws.  ``worth``: see ``proportion``.
+    Each Monte Carlo draw samples every point's error from its beta posterior, fits a line to the logarithms of the last two,
+    the last three or all points, and extrapolates from the last point.  The number of points varies because curves flatten.
+    The forecast consists of quantiles of the draws.  ``worth``: see ``proportion``.
     """
-    curve = list(
-        {point.photos: point for point in curve}.values()
-    )  # with few photos, two shares may have the same size
+    # With few photos, two shares may have the same size.
+    curve = list({point.photos: point for point in curve}.values())
     sizes = np.array([point.photos for point in curve], float)
     if len(sizes) < 3:
         return None

@@ -1,7 +1,7 @@
-"""Multinomial logistic regression with balanced class weights; scikit-learn fits, everything else is numpy.
+"""Multinomial logistic regression with balanced class weights, fitted by scikit-learn.
 
-The fit is in single precision, since the features have only half precision.  It takes as many iterations as in double
-precision, but half the time and memory.
+The fit is in single precision, since the features have only half precision.  Double precision would need the same number of
+iterations, but twice the time and memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Metrics of a classifier with confidence intervals: pure functions on arrays.
 
-Every proportion comes with its Wilson score interval (Wilson, 1927), which is sound for few photos and at 0 and 1.
+Every proportion comes with its Wilson score interval (Wilson, 1927), which is accurate for few photos and near 0 and 1.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ Numbers = NDArray[np.floating[Any]]
 
 Z = 1.959963984540054  # 95 %
 DEPENDENCE = 2.0
-"""The variance of a cross-validated accuracy, relative to that of a test on as many independent photos.
+"""The variance of a cross-validated accuracy, relative to a test on the same number of independent photos.
 
-It is larger because the heads are trained on overlapping sets, which are smaller than that of the final head.  The value was
-measured in docs/decisions/0028-testing.md.
+The variance is larger because the training sets overlap.  docs/decisions/0028-testing.md describes the measurement.
 """
 
 BINS = 10
-MARGIN = 0.4  # between two probabilities: the least for a suspected photo, up to the estimated number of label errors
-WIDE_MARGIN = 0.5  # the least for more photos than that
+MARGIN = 0.4  # least margin of a suspected photo, up to the estimated number of label errors
+WIDE_MARGIN = 0.5  # least margin of photos beyond that number
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Bin:
-    """The mean ``confidence`` (greatest probability) and the ``accuracy`` of the photos with a confidence from ``low`` to ``high``."""
+    """Mean ``confidence`` and ``accuracy`` of the photos whose confidence (greatest probability) is from ``low`` to ``high``."""
 
     low: float
     high: float
@@ -123,7 +122,7 @@ def effective_count(groups: Sequence[int] | Ints) -> float:
 
 
 def worth(groups: Sequence[int] | Ints, *, cross_validated: bool) -> float:
-    """The number of independent photos, at most 1, that each photo counts as in an interval.
+    """The number of independent photos, at most 1, that a photo stands for in an interval.
 
     Near-duplicates count once.  In cross-validation, the number is also divided by ``DEPENDENCE``.
     """
@@ -170,7 +169,7 @@ def class_scores(counts: Ints, names: Sequence[str], worth: float = 1.0) -> tupl
 
 
 def f1_share(overlap: Proportion) -> Proportion:
-    """F1 and its interval, from those of the Jaccard index TP / (TP + FP + FN); F1 is an increasing function of it."""
+    """F1 and its interval from the Jaccard index TP / (TP + FP + FN) and its interval; F1 increases with the index."""
     low, high = (2 * bound / (1 + bound) for bound in (overlap.low, overlap.high))
     return Proportion(None if overlap.value is None else 2 * overlap.value / (1 + overlap.value), low, high, overlap.n)
 
@@ -211,10 +210,12 @@ def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[Suspected
     """Photos that seem to be in the wrong folder, the most suspicious first (confident learning, Northcutt et al., 2021).
 
     A photo confidently belongs to a class if its probability for the class is at least the mean over the photos with that
-    label.  Among the photos of one label that confidently belong to some class, the share that belongs to another class
-    estimates the share of wrong labels, and so their number.  A photo's margin is the greatest probability of another class
-    minus the probability of its label.  For each label, the photos with the widest margins are suspected: up to the estimated
-    number if the margin is above ``MARGIN``, and up to one standard deviation of a count more if it is above ``WIDE_MARGIN``.
+    label.  Among one label's photos that confidently belong to some class, the share that belongs to another class
+    estimates the share, and so the number, of wrong labels.
+
+    A photo's margin is the greatest probability of another class minus the probability of its label.  For each label, the
+    photos with the widest margins are suspected, up to the estimated number if the margin is above ``MARGIN``.  One standard
+    deviation of the count more are suspected if the margin is above ``WIDE_MARGIN``.
 
     Args:
         probabilities: (N, classes) out-of-fold; rows with NaN are skipped.

@@ -2,9 +2,9 @@
 
 A linear head is most confident where features are largest, even for photos unlike all of its training photos, such as
 drawings for a head that was trained on photographs.  The training photos are therefore modelled as an ellipsoid about their
-mean.  It has a width for each of the directions of greatest variance, and one width for all other directions.  A photo's
-distance from the mean is measured in these widths (Mahalanobis distance).  Nearly all held-out photos lie within the
-``radius``.  Probabilities stay as they are within it; beyond it, the temperature rises with the distance.
+mean.  The ellipsoid has a width for each of the directions of greatest variance, and one width for all other directions.
+A photo's distance from the mean is measured in these widths (Mahalanobis distance).  Nearly all held-out photos lie within
+the ``radius``.  Beyond the radius, the temperature rises with the distance; within it, nothing changes.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .pca import Floats
 
 DIRECTIONS = 64
 KNOWN = 0.95  # the share of held-out photos that lie within the radius
-POWER = 2.0  # exponent of the squared distance; logits grow with the distance, so a small exponent would leave unknown photos confident
-THINNEST = 1e-5  # least squared width, as a share of the mean; without it, the width would be 0 if photos vary in few directions
+POWER = 2.0  # exponent of the squared distance; logits grow with the distance, and the temperature must grow faster
+THINNEST = 1e-5  # least squared width, as a share of the mean; otherwise the width is 0 if photos vary in few directions
 
 Doubles = NDArray[np.float64]
 
@@ -65,8 +65,8 @@ class TrainingPoints:
 class Ellipsoid:
     """An ellipsoid about the mean of the training photos.
 
-    ``outside``: the inverse squared width in all directions other than ``directions`` (q, k).  ``excess``: (q,) how much
-    smaller the inverse squared width is in each of ``directions``.
+    ``outside``: the inverse squared width in all directions other than ``directions`` (q, k).  ``excess``: (q,) ``outside``
+    minus the inverse squared width in each of ``directions``.
     """
 
     directions: Doubles

@@ -1,7 +1,7 @@
 """Principal component analysis of one module's standardised features, over blocks of photos.
 
-Reduced from 2,048 features to a few hundred components, a regularised linear classifier is almost as accurate and fits many
-times as fast.  With fewer photos than ``most`` components, nothing is lost.  Labels are not used.
+On a few hundred components instead of 2,048 features, a regularised linear classifier is almost as accurate and fits many
+times faster.  With fewer photos than components, the components lose nothing.  Labels are not used.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ LEAST_SPREAD = 0.1
 Without it, scaling would give filters that rarely fire too much weight.
 """
 
-SPARE = 16  # oversampling: more components are computed than kept, which makes those more accurate (Halko et al., 2011, section 4)
+SPARE = 16  # oversampling: extra components are computed for accuracy and then dropped (Halko et al., 2011, section 4)
 ROUNDS = 2  # iterations of the subspace iteration
 
 
 @dataclass(frozen=True)
 class PrincipalComponents:
-    """The principal components of photos' features, and the photos in these components.
+    """The principal components of photos' features, and the photos' coordinates in them.
 
     ``mean``, ``scale``: (C,); the standardised features ``(x - mean) / scale`` have a mean squared length of at most one.
     ``components``: (k, C), orthonormal rows.  ``coordinates``: (N, k), the standardised features times ``components.T``.
@@ -49,8 +49,8 @@ def principal_components(blocks: Blocks, most: int, seed: int) -> PrincipalCompo
     """Compute at most ``most`` principal components, the greatest variance first.
 
     Args:
-        blocks: called for each pass over the photos; yields the same blocks of rows of the features (N, C) each time.  Only
-            one block is in memory at a time.
+        blocks: called for each pass over the photos; yields the features (N, C) as blocks of rows, the same in each pass.
+            Only one block is in memory at a time.
         most: the greatest number of components.
         seed: the seed for the random start of the subspace iteration.
     """
@@ -91,7 +91,7 @@ def moments(blocks: Blocks) -> tuple[int, Doubles, Doubles]:
 def leading_directions(blocks: Blocks, shape: tuple[int, int], most: int, seed: int) -> Floats:
     """(k, C): the right singular vectors of a matrix (N, C) with the greatest singular values.
 
-    A large matrix is not decomposed itself; randomised subspace iteration approximates its vectors.
+    For a large matrix, randomised subspace iteration approximates them.
     """
     wanted = min(most, *shape)
     if min(shape) <= most + SPARE:

@@ -1,7 +1,7 @@
 """Feature selection: chooses the modules and the regularisation by cross-validation among the training photos.
 
 First, each module is scored alone by ridge regression on its leading principal components, which takes milliseconds.
-Then greedy forward selection adds modules to the best one, as long as each improves the score by more than a standard error.
+Then greedy forward selection adds modules to the best one, while a module improves the score by more than a standard error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 COMPONENTS = 256  # per module, for the head
 SCORING_COMPONENTS = 128  # per module, for the choice of modules
 MOST = 3  # at most this many modules are chosen
-CANDIDATES = 4  # modules tried in each step: those with the best scores alone
+CANDIDATES = 4  # modules tried in each step, by their scores alone
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
 STRENGTHS = (1e0, 1e1, 1e2, 1e3)
 
@@ -66,12 +66,12 @@ class ComponentsByModule:
 def select(features: Mapping[str, Floats], targets: Targets, components: ComponentsByModule | None = None) -> Selection:
     """Choose modules and strength for ``features``, address -> (N, C).
 
-    ``components``: the principal components of ``features``.  It caches those of the chosen modules, which the caller can use.
+    ``components``: computes the principal components of ``features``, and keeps those of the chosen modules for the caller.
     """
     labels, folds = targets.labels, targets.folds
     if not held_out_folds(folds):
         unknown = float("nan"), float("nan")
-        # The features of a middle module are neither low-level edges nor specific to the classes of the network's own training.
+        # A middle module's features are neither low-level edges nor specific to the classes of the network's training.
         middle = list(features)[len(features) // 2]
         return Selection(dict.fromkeys(features, unknown), (middle,), STRENGTHS[len(STRENGTHS) // 2])
     scores, chosen = choose_modules(features, labels, folds, targets.seed)
@@ -103,7 +103,7 @@ def components_by_module(features: Mapping[str, Floats], chosen: Sequence[str], 
 def select_greedily(
     components: Mapping[str, PrincipalComponents], hits: Mapping[str, NDArray[np.bool_]], labels: Ints, folds: Ints
 ) -> tuple[str, ...]:
-    """Greedy forward selection, as long as the next module helps by more than the standard error of the difference."""
+    """Greedy forward selection, while the next module's gain exceeds the standard error of the difference."""
     tested = labels[folds >= 0]
     ranked = sorted(components, key=lambda address: -balanced_mean(hits[address], tested)[0])
     chosen, best = [ranked[0]], hits[ranked[0]]
@@ -164,7 +164,7 @@ def ridge_predictions(training: Floats, labels: Ints, tested: Floats) -> Ints:
 
 
 def choose_strength(coordinates: Floats, labels: Ints, folds: Ints) -> float:
-    """The strength with the smallest log loss of calibrated out-of-fold probabilities; the smaller strength if they are equal."""
+    """The strength with the smallest log loss of calibrated out-of-fold probabilities; of equal losses, the smaller strength."""
     tested = folds >= 0
     weights = balance(labels[tested])
     losses = []

@@ -1,13 +1,12 @@
 """Splits photos into train, validation and test sets by a hash of their pixels, so that the split is stable.
 
-All photos of a group (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor.checkup``) are in one set, which
-only the smallest pixel hash of the group decides.  A photo therefore stays in its set when the folder is moved or renamed,
-when the file is renamed, gets another class or is stored in another lossless format, and when other photos are added or
-removed, **unless its group changes**.  A new photo may join a group or merge several groups; the new smallest hash then
-decides the set of the whole group.
+All photos of a group (near-duplicates, a burst, ``_nohash_`` names; see ``photos.doctor.checkup``) are in one set, and the
+smallest pixel hash of the group decides which.  A photo therefore stays in its set when folders or files are moved or
+renamed, when its class or lossless format changes, and when other photos are added or removed, **unless its group changes**.
+A new photo may join or merge groups; the new smallest hash then decides the set of the whole group.
 
-A disadvantage is that the shares are only approximate, since no photo is moved to fill a class's test set.  ``hold_out``
-decides whether the test set is large enough to be used; if not, all photos are tested by cross-validation.
+The shares are only approximate, since no photo is moved to fill a class's test set.  If the test set is too small,
+``hold_out`` chooses cross-validation instead.
 """
 
 from __future__ import annotations
@@ -106,7 +105,7 @@ def fraction(text: str) -> float:
 
 
 def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
-    """One line that names the classes with too few different photos, the fewest first; nothing if there are none."""
+    """One line that names the classes with too few different photos, the fewest first; empty if there are none."""
     groups = defaultdict(set)
     for photo in checkup.usable:
         groups[photo.entry.label].add(photo.group)
@@ -125,7 +124,7 @@ def too_few_reasons(checkup: Checkup) -> tuple[str, ...]:
 
 
 def quoted(labels: Sequence[str]) -> str:
-    """The names of the first of these classes, in quotation marks and natural order."""
+    """The first few of these classes in natural order, quoted."""
     return f"class{'es' * (len(labels) > 1)} {first_of([repr(label) for label in sorted(labels, key=natural_key)])}"
 
 

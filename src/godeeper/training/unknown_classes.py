@@ -1,9 +1,8 @@
-"""Open-set test: how often a photo of a class that was not trained on reaches the threshold.
+"""Open-set test: how often a photo of a class that was left out of training reaches the threshold.
 
-A head is trained without some classes, whose photos are then unknown to it.  Scaling, reduction, fit, temperature, radius and
-threshold use the other classes alone; only the choice of modules uses all.  If there are many classes, one training leaves
-out several together, which takes less time and still keeps most of them.  ``bench/unknown.py`` measures the effect of leaving
-out several classes together, and of also choosing the modules without them; ``bench/unknown_cost.py`` measures the time.
+A head is trained without some classes.  Scaling, PCA, fit, temperature, radius and threshold use the other classes alone; only
+the choice of modules uses all classes.  If there are many classes, one training run leaves out several, which takes less time.
+``bench/studies/unknown.py`` measures the effects of these two simplifications, and ``bench/studies/unknown_cost.py`` the time.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ if TYPE_CHECKING:
     from .pca import Doubles, Floats
 
 MOST = {CROSS_VALIDATION: 6, TEST_SET: 2}
-"""The most classes left out, by the method of the test.
+"""The most classes left out, by the method of the test; see docs/decisions/0025-unknown-classes.md.
 
-With a test set, training takes less time, so fewer are left out; see docs/decisions/0025-unknown-classes.md.
+With a test set, the other steps of training take less time, so fewer classes are left out.
 """
 
 TOGETHER = 4
-"""One training leaves out at most one class in this many: two of 8 classes, five of 20."""
+"""One training run leaves out at most 1 / ``TOGETHER`` of the classes: two of 8, five of 20."""
 
 FEWEST = 3  # classes: two must be left to train on
 
@@ -45,8 +44,8 @@ FEWEST = 3  # classes: two must be left to train on
 class UnknownClasses:
     """The results on photos of left-out ``classes``, averaged over these classes.
 
-    ``false_accept_rate``: the share of their photos that reach the threshold, as 95 % of the held-out known photos do.
-    ``auroc``: the area under the ROC curve for known against unknown photos by their greatest probability; 0.5 is chance.
+    ``false_accept_rate``: the share of their photos that reach the threshold, which 95 % of the held-out known photos reach.
+    ``auroc``: the area under the ROC curve of the greatest probability, for known against unknown photos; 0.5 is chance.
     """
 
     false_accept_rate: float
@@ -61,7 +60,7 @@ class UnknownClasses:
 def measure_unknown(
     data: Dataset, rows: Ints, selection: Selection, most: int = MOST[CROSS_VALIDATION]
 ) -> UnknownClasses | None:
-    """Leave at most ``most`` classes out of training, and test on their photos; None if that is not possible."""
+    """Leave at most ``most`` classes out of training, and test on their photos; None if there are too few classes or photos."""
     if len(data.checkup.classes) < FEWEST:
         return None
     results = json.loads(
@@ -91,7 +90,7 @@ def leave_each_class_out(data: Dataset, rows: Ints, selection: Selection, most: 
 
 
 def left_out(classes: int, most: int) -> list[list[int]]:
-    """The classes that each training leaves out: at most ``most`` in all, spread evenly.
+    """The classes that each training run leaves out: at most ``most`` in all, spread evenly.
 
     >>> left_out(7, 2), left_out(20, 2), left_out(20, 6)
     ([[0], [6]], [[0, 19]], [[0, 7, 15], [3, 11, 19]])

@@ -1,1 +1,1 @@
-"""Names of what a filter responds to, each with an effect size and a corrected p-value; no name if nothing is significant."""
+"""Names for filters by what they respond to, with effect sizes and corrected p-values."""

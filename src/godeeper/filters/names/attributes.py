@@ -1,7 +1,7 @@
-"""Attributes of a place in a photo: colour, lightness, orientation and spatial frequency of what is seen there, and where it is.
+"""Attributes of a place in a photo: the colour, lightness, orientation and spatial frequency of the crop, and the position.
 
-Hue and orientation are angles. Instead of one test on angles there is one on the amount at each of a few fixed angles, whose
-windows overlap: each is an ordinary number, for which there is an exact rank test, and no angle falls between two windows.
+Hue and orientation are angles.  Instead of the angle itself, the amount at each of a few fixed angles is tested, because an
+exact rank test needs ordinary numbers.  The windows around the fixed angles overlap, so no angle is missed.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ LUMA = np.array([0.299, 0.587, 0.114])
 class Attribute:
     """A measured attribute.
 
-    ``kind``: attributes of the same kind share a name: only the most significant one is kept. ``more`` and ``less``: what a
-    filter is called whose places have much, or little, of it; ``less`` is empty if only much of it is tested.
+    ``kind``: a filter gets at most one name of each kind.  ``more`` and ``less``: the names for filters whose places have much
+    or little of the attribute; ``less`` is empty if only high values are tested.
     """
 
     kind: str
@@ -45,7 +45,7 @@ ATTRIBUTES = (
     Attribute("column", "at the right", "at the left"),
     Attribute("distance", "at the border", "in the middle"),
 )
-"""In the order of the values that ``measured`` returns. 0° are horizontal edges; angles count anticlockwise."""
+"""The attributes in the order of ``measured``.  An angle of 0° means horizontal edges; angles count anticlockwise."""
 
 TESTS = sum(2 if each.less else 1 for each in ATTRIBUTES)
 
@@ -64,7 +64,7 @@ def measured(crop: NDArray[np.uint8], place: tuple[float, float]) -> Floats:
 
 
 def colour(pixels: Floats) -> list[float]:
-    """The amount of each hue and of all colour, and the mean lightness.
+    """The amount of each hue, the mean chroma and the mean lightness.
 
     Hue and chroma are the angle and radius in the plane of the colour hexagon: red at 0°, green at 120°.
     """
@@ -77,15 +77,16 @@ def colour(pixels: Floats) -> list[float]:
 
 
 def towards(across: Any, up: Any, angle: float) -> Floats:
-    """The part of vectors in the direction of ``angle``, in radians; 0 for those that point away."""
+    """The components of vectors in the direction ``angle`` (radians); 0 for vectors that point away."""
     projected: Floats = np.maximum(across * np.cos(angle) + up * np.sin(angle), 0)
     return projected
 
 
 def texture(light: Floats) -> list[float]:
-    """The amount of edges at each angle, less those across it, and the root mean square spatial frequency in cycles per pixel.
+    """The amount of edges at each angle, and the root mean square spatial frequency in cycles per pixel.
 
-    The amount is an energy, so strong edges count more.  Without the edges across, a corner or a disc has none.
+    The amount is an energy, so strong edges count more.  The energy of the perpendicular edges is subtracted, so corners and
+    discs count as having no orientation.
     """
     nothing = [0.0] * (len(ANGLES) + 1)
     variance = float(light.var())

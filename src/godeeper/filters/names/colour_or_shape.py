@@ -1,9 +1,11 @@
-"""Colour or shape? How much of a filter's value remains when its top photos are converted to grey, and when patches of its receptive field are shuffled.
+"""Tests whether a filter depends on colour or on shape.
 
-Greying takes the colour and leaves the shape; shuffling takes the shape and leaves colour and texture, as in Geirhos et al.
-(ICLR 2019, arXiv:1811.12231), who set texture against shape.  A filter *needs* what it loses more than half of its
-value without, in significantly more than half of its photos (sign test, corrected for the two changes).  It is a test of
-one filter that was asked for, not a search among all, so it is not corrected for these.
+The test measures how much of the filter's value remains when its top photos are converted to grey, and when patches of its
+receptive field are shuffled.  Grey removes colour and keeps shape.  Shuffling removes shape and keeps colour and texture.
+Geirhos et al. (ICLR 2019, arXiv:1811.12231) also compare texture and shape.
+
+A filter depends on a property if removing it costs more than half of the value in significantly more than half of the photos.
+The sign test is corrected for the two changes, but not for the number of filters, because the user chose this filter.
 """
 
 from __future__ import annotations
@@ -37,14 +39,17 @@ AT_ONCE = 4
 
 @dataclass(frozen=True)
 class Kept:
-    """The values that remain after a change.  ``ratios``: after / before, one per photo.  ``p``: the p-value that more than half is lost."""
+    """The values that remain after a change.
+
+    ``ratios``: value after / value before, one per photo.  ``p``: the p-value for losing more than half of the value.
+    """
 
     ratios: tuple[float, ...]
     p: float
 
     @classmethod
     def of(cls, ratios: Sequence[float]) -> Kept:
-        """The same ratios with the p-value corrected for two changes."""
+        """Test ``ratios``; the p-value is corrected for the two changes."""
         lost = sum(each < 0.5 for each in ratios)
         return cls(tuple(ratios), min(1.0, 2 * sign_tail(lost, len(ratios))))
 
@@ -54,7 +59,7 @@ class Kept:
 
     @property
     def is_needed(self) -> bool:
-        """Whether the filter depends on what was removed."""
+        """Whether the filter depends on the removed property."""
         return self.p <= LEVEL
 
     def record(self) -> dict[str, Any]:
@@ -64,7 +69,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class ColourOrShape:
-    """The values after greying and after shuffling, relative to those before."""
+    """The remaining values after conversion to grey and after shuffling."""
 
     greyed: Kept
     shuffled: Kept
@@ -81,7 +86,7 @@ class ColourOrShape:
 
 
 def colour_or_shape(network: PhotoNetwork, photos: IndexedPhotos, site: Site, channel: int) -> ColourOrShape | None:
-    """Grey and shuffle the top photos of a filter and compute its value again; None if there are no top photos."""
+    """Compute a filter's values on grey and on shuffled copies of its top photos; None if there are no top photos."""
     places = top_places(photos.index, site, channel)[:MOST_PHOTOS]
     if not places:
         return None
@@ -103,7 +108,7 @@ def colour_or_shape(network: PhotoNetwork, photos: IndexedPhotos, site: Site, ch
 def values(
     network: PhotoNetwork, site: Site, channel: int, images: Sequence[Images], places: Sequence[Place]
 ) -> list[float]:
-    """The value of a filter at a place of each image."""
+    """The filter's value for each image, at the place for this image."""
     scaled = network.preprocess.scaled(network.preprocess.centred(np.stack(images).astype(np.float32)))
     maps = network.engine.run(plan(network.blueprint, [output(site)]), {NETWORK_INPUT: to_planes(scaled)})[output(site)]
     return [float(each[channel, place.row, place.column]) for each, place in zip(maps, places, strict=True)]

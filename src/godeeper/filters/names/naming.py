@@ -1,8 +1,8 @@
-"""Names a filter: the attributes and classes for which its top photos stand out, after correction for all filters.
+"""Names a filter by the attributes and classes that are significant for its top photos.
 
-Every p-value is multiplied by the number of tests, which is the number of filters of the index times the number of tests of each
-(Bonferroni). Holm's and Benjamini and Hochberg's procedures would need the p-values of all filters, and so the crops of all of
-their places, to name one.
+Every p-value is multiplied by the number of tests over all filters of the index (Bonferroni correction).  The procedures of
+Holm and of Benjamini and Hochberg would need the p-values of all filters, and so the crops of all of their places, to name
+one filter.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ FEWEST_REFERENCES = 20
 
 @dataclass(frozen=True)
 class Name:
-    """One thing that a filter responds to.
+    """A class or an attribute that a filter responds to.
 
-    ``kind``: ``class``, or the kind of an attribute. ``effect``: for a class, how many times as frequent it is among the top (or
-    the active) photos as among all; for an attribute, the probability that a top place of this filter has more of it (or less,
-    if the name says so) than one of another filter of the same tensor, 0.5 meaning no difference. ``p``: corrected for all tests of all
-    filters. ``evidence``: the same in words.
+    ``kind``: ``class``, or the kind of the attribute.  ``effect`` of a class: its frequency among the top or the active photos
+    divided by its frequency among all photos.  ``effect`` of an attribute: the probability that a top place of this filter has
+    more of the attribute than a top place of another filter of the same tensor, or less if the name says so; 0.5 means no
+    difference.  ``p``: the p-value, corrected for all tests of all filters.  ``evidence``: the effect as a phrase.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Name:
 def names_of(index: FilterIndex, site: Site, channel: int, photos: IndexedPhotos | None) -> tuple[Name, ...]:
     """The names of a filter of a convolution, the most significant first.
 
-    ``photos``: the photos of the index, for the attributes of what the filter sees; None leaves these out.
+    ``photos``: the photos of the index, to test attributes; None tests only classes.
 
     Raises ``PhotoError`` if a photo has moved or changed.
     """
@@ -70,14 +70,16 @@ def names_of(index: FilterIndex, site: Site, channel: int, photos: IndexedPhotos
 
 
 def tests_of(index: FilterIndex) -> int:
-    """The number of tests for which every p-value is corrected: over all filters, with all classes and attributes."""
+    """The number of tests over all filters, classes and attributes; every p-value is corrected for this number."""
     return len(index.array("mean")) * (2 * len(index.classes) + TESTS)
 
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """The photos of a class: all of them, those on which a filter is active, and those among its top photos; and the same
-    over all classes.
+    """The counts for one class and one filter.
+
+    ``photos``: the photos of the class.  ``active``: those on which the filter is active.  ``top``: those among the filter's top
+    photos.  ``all_active`` and ``all_top``: the same counts over all classes.
     """
 
     photos: int
@@ -101,7 +103,7 @@ def class_counts(index: FilterIndex, site: Site, channel: int) -> dict[str, Clas
 
 
 def class_of(name: str) -> str:
-    """The class of a photo by its name in an index; see ``index_folder.named_sources``."""
+    """The class of a photo, from its name in an index; see ``index_folder.named_sources``."""
     folders = name.split("/")[:-1]
     if len(folders) > 1 and set_named(folders[0]):
         folders = folders[1:]
@@ -109,7 +111,7 @@ def class_of(name: str) -> str:
 
 
 def class_names(counts: Mapping[str, ClassCounts], photos: int, tests: int) -> list[Name]:
-    """The classes that are more frequent among the top or the active photos than chance allows."""
+    """The classes that are significantly more frequent among the top or the active photos."""
     names = []
     for label, each in counts.items():
         candidates = [
@@ -121,7 +123,10 @@ def class_names(counts: Mapping[str, ClassCounts], photos: int, tests: int) -> l
 
 
 def class_name(label: str, which: str, found: int, drawn: int, marked: int, photos: int, tests: int) -> Name | None:
-    """The name for a class with ``found`` of the ``drawn`` photos and ``marked`` of all; None if it is not significant."""
+    """The name for a class; None if it is not significant.
+
+    The class has ``found`` of the ``drawn`` photos (the top or the active photos), and ``marked`` of all ``photos``.
+    """
     p = hypergeometric_tail(found, drawn, marked, photos) * tests
     if p > LEVEL:
         return None
@@ -130,7 +135,7 @@ def class_name(label: str, which: str, found: int, drawn: int, marked: int, phot
 
 
 def attribute_names(own: Floats, others: Floats, tests: int) -> list[Name]:
-    """The attributes in which the places of a filter (N, A) stand out from those of others (M, A)."""
+    """The attributes in which the places of a filter (N, A) differ significantly from places of other filters (M, A)."""
     best: dict[str, tuple[float, Name]] = {}
     for at, attribute in enumerate(ATTRIBUTES):
         for text, sign in ((attribute.more, 1.0), (attribute.less, -1.0)):
@@ -138,7 +143,7 @@ def attribute_names(own: Floats, others: Floats, tests: int) -> list[Name]:
                 continue
             name = attribute_name(attribute.kind, text, sign * own[:, at], sign * others[:, at], tests)
             amount = float(np.median(own[:, at]))
-            # Neighbouring hues and angles overlap, and all of them may be significant: the one with most of it is meant.
+            # Neighbouring hues and angles overlap, and several may be significant: keep the one with the greatest amount.
             if name is not None and (attribute.kind not in best or amount > best[attribute.kind][0]):
                 best[attribute.kind] = amount, name
     return [name for _, name in best.values()]

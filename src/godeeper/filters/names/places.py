@@ -1,4 +1,4 @@
-"""Places of an index: the cells where filters are greatest in photos, and what is seen there."""
+"""Places of an index: the cells where filters are greatest in photos, and the crops of the photos at these cells."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Images = NDArray[np.float32]
 
 REFERENCE = 256
-"""The number of places of other filters that a filter's places are compared with.  Decoding them takes a second; more places change the result little."""
+"""The number of places of other filters for the comparison.  Decoding them takes a second; more change the result little."""
 
 
 class Place(NamedTuple):
@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 class IndexedPhotos:
-    """The photos of an index, read as the network saw them.
+    """The photos of an index, with the network's preprocessing.
 
     ``paths``: names in the index -> where the photos are; None if they are the files of these names in ``folder``.
     ``watch``: called before each photo is read; it may raise to stop the work.
@@ -64,11 +64,9 @@ class IndexedPhotos:
         self.preprocess = Preprocess(size=fitting.size, fit=fitting.fit, filter=fitting.filter)
 
     def image(self, number: int, *, exact: bool = False) -> Images:
-        """A photo at the network's size, (size, size, 3) from 0 to 255.
+        """A photo at the network's size, (size, size, 3) from 0 to 255; raises ``PhotoError`` if it is missing or has changed.
 
-        ``exact``: decode it at full size, as for the index; otherwise a large JPEG may be decoded reduced.
-
-        Raises ``PhotoError`` if it is not where the index says, or has changed.
+        ``exact``: decode at full size, as for the index; otherwise a large JPEG may be decoded at reduced size.
         """
         if self.watch:
             self.watch()
@@ -87,7 +85,7 @@ class IndexedPhotos:
         return image
 
     def attributes(self, site: Site, places: Sequence[Place]) -> Floats:
-        """The attributes (N, A) of what the filters of ``site`` see at N places; each photo is decoded once."""
+        """The attributes (N, A) of the receptive fields at N places; each photo is decoded once."""
         found = np.empty((len(places), len(ATTRIBUTES)))
         by_photo: dict[int, list[int]] = {}
         for at, place in enumerate(places):
@@ -127,24 +125,24 @@ def opened_photos(
 
 
 def seen(pixels: NDArray[np.uint8], site: Site, place: Place) -> NDArray[np.uint8]:
-    """The receptive field of a cell, cropped from the network's input and clipped at its border."""
+    """The receptive field of a cell, clipped at the border and cropped from the network's input."""
     left, top, right, bottom = seen_box(pixels.shape[0], site, place)
     return pixels[top:bottom, left:right]
 
 
 def seen_box(size: int, site: Site, place: Place) -> tuple[int, int, int, int]:
-    """The receptive field of a cell in whole pixels of the input, clipped at its border."""
+    """The receptive field of a cell in whole pixels of the input, clipped at the border."""
     return field_box(site.field, place.row, place.column).within(Box(0, 0, size, size)).outward()
 
 
 def relative(site: Site, place: Place) -> tuple[float, float]:
-    """Row and column from 0 to 1."""
+    """The row and the column of a place, both from 0 to 1."""
     _, rows, columns = site.shape
     return (place.row + 0.5) / rows, (place.column + 0.5) / columns
 
 
 def top_places(index: FilterIndex, site: Site, channel: int) -> list[Place]:
-    """The places of a filter's top photos, without photos on which it is the same everywhere."""
+    """The places of a filter's top photos; photos on which the map is constant are left out."""
     start = (index.first[site.index] + channel) * index.most
     photos, cells = (index.array(f"top_{each}")[start : start + index.most] for each in ("photos", "cells"))
     columns = site.shape[2]
@@ -158,8 +156,8 @@ def top_places(index: FilterIndex, site: Site, channel: int) -> list[Place]:
 def other_places(index: FilterIndex, site: Site, channel: int, most: int = REFERENCE) -> list[Place]:
     """A fixed random sample of the top places of the other filters of ``site``.
 
-    They are the reference: they have the same receptive field and the same borders, and they attract as filters do. Against
-    random places nearly every filter would be said to like contrast.
+    These places are the reference: they have the same receptive field and the same borders, and like all top places they have
+    high contrast.  In a comparison with random places, nearly every filter would seem to respond to contrast.
     """
     places = [each for other in range(site.shape[0]) if other != channel for each in top_places(index, site, other)]
     chosen = np.random.default_rng([site.index, channel]).permutation(len(places))[:most]

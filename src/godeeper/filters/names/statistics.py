@@ -1,7 +1,7 @@
-"""The exact tests behind names: hypergeometric, Mann-Whitney and sign test, one-sided; without SciPy.
+"""The exact, one-sided tests for names: hypergeometric, Mann-Whitney and sign test; without SciPy.
 
-All p-values are exact tail probabilities. With a dozen top photos and 18,000 filters to correct for, the normal approximation
-would decide in a tail where it does not hold.
+All p-values are exact tail probabilities.  With a dozen top photos and a correction for 18,000 filters, the normal
+approximation would be used far in the tail, where it is invalid.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def hypergeometric_tail(found: int, drawn: int, marked: int, photos: int) -> flo
     for count in range(found, min(drawn, marked) + 1):
         term = exp(log_comb(marked, count) + log_comb(photos - marked, drawn - count) - log_comb(photos, drawn))
         total += term
-        if count * photos > drawn * marked and term < total * 1e-15:  # beyond the mode the terms fall
+        if count * photos > drawn * marked and term < total * 1e-15:  # beyond the mode, the terms decrease
             break
     return min(1.0, total)
 
@@ -47,7 +47,7 @@ def superiority(own: ArrayLike, reference: ArrayLike) -> float:
 
 
 def greater(own: ArrayLike, reference: ArrayLike) -> float:
-    """The one-sided p-value of the exact Mann-Whitney test that ``own`` tends to be greater; ties count against it.
+    """The one-sided p-value of the exact Mann-Whitney test that ``own`` tends to be greater; ties count against this.
 
     Mann and Whitney, Annals of Mathematical Statistics 18(1), 1947.
 
@@ -62,7 +62,7 @@ def greater(own: ArrayLike, reference: ArrayLike) -> float:
 
 @lru_cache(maxsize=64)
 def cumulative_ways(n: int, m: int) -> tuple[int, ...]:
-    """Entry U: the number of arrangements of n and m values with a Mann-Whitney statistic of at most U, in whole numbers.
+    """Entry U is the number of arrangements of n and m values with a Mann-Whitney statistic of at most U.
 
     The numbers for each U are the coefficients of the Gaussian binomial, Π (1 - q^(m+i)) / (1 - q^i) for i = 1 … n.
     """
@@ -79,7 +79,7 @@ def cumulative_ways(n: int, m: int) -> tuple[int, ...]:
 
 
 def sign_tail(successes: int, trials: int) -> float:
-    """The one-sided p-value of the sign test: ``successes`` or more of ``trials`` fair coins.
+    """The one-sided p-value of the sign test: the probability of ``successes`` or more in ``trials`` fair coin tosses.
 
     >>> sign_tail(5, 5)
     0.03125

@@ -1,1 +1,1 @@
-"""Pictures that activate a filter as much as possible, and whether to believe them."""
+"""Visualisation: pictures that activate a filter as much as possible, and verdicts on whether to trust them."""

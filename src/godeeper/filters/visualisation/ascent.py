@@ -1,4 +1,4 @@
-"""Gradient ascent on pictures, for many objectives at a time."""
+"""Gradient ascent on pictures, for a batch of pictures at a time."""
 
 from __future__ import annotations
 
@@ -24,27 +24,26 @@ if TYPE_CHECKING:
     Values = NDArray[np.float32] | NDArray[np.complex64]
 
 METHODS: Mapping[str, type[Spectrum] | type[Phases]] = {"fourier": Spectrum, "phase": Phases}
-"""What is optimised: frequencies, or their phases alone."""
+"""Name -> the parametrisation that is optimised: frequencies, or only their phases."""
 
-RATES = {"fourier": 0.2, "phase": 0.1}  # the size of a step in each frequency; in radians for phases
+RATES = {"fourier": 0.2, "phase": 0.1}  # Adam's learning rates; for phases in radians
 MOMENTUM, DECAY = 0.9, 0.99  # Adam's
-SHARPNESS = 3.0  # the factor in the softmax over places, whose values are in standard deviations of the map
-VIEW_SIDES = (
-    128,
-    192,
-)  # pixels: the smallest and the largest view; 192 is 2.4 times as quick as 299, and 128 is 2.2 times as quick as 192
+SHARPNESS = 3.0  # inverse temperature of the softmax over places; values are in standard deviations of the map
+VIEW_SIDES = (128, 192)
+"""The smallest and the largest view in pixels; 192 is 2.4 times faster than 299, and 128 is 2.2 times faster than 192."""
+
 POLISHING = 0.3  # the share of steps that improve the strongest place of each picture
-SHAKING = 2  # pixels by which its view moves
-VARIETY = 1.0  # the weight of being different, beside that of the objective
+SHAKING = 2  # pixels by which the view moves in these steps
+VARIETY = 1.0  # the weight of the difference between pictures; the objective has weight 1
 TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class Objective:
-    """What pictures should increase: a weighted sum of the filters of a tensor, before its ReLU.
+    """The objective of the pictures: a weighted sum of the filters of a tensor, before its ReLU.
 
-    ``key``: the tensor.  ``weights``: (B, C), of its C filters, for each of B pictures.  ``cell``: (row, column) of the only place that
-    counts; None means the strongest places.  ``varied``: the pictures should differ from one another.
+    ``key``: the tensor.  ``weights``: (B, C), the weight of each of C filters for each of B pictures.  ``cell``: (row, column)
+    of the only place that counts; None for the strongest places.  ``varied``: whether the pictures should differ.
     """
 
     key: Key
@@ -54,7 +53,7 @@ class Objective:
 
 
 class Adam:
-    """Adam (Kingma and Ba, arXiv:1412.6980) on real or complex values, with gradients of unit size for each picture."""
+    """Adam (Kingma and Ba, arXiv:1412.6980) on real or complex values; the gradient of each picture is normalised."""
 
     def __init__(self, values: Values, rate: float) -> None:
         self.mean = np.zeros_like(values)
@@ -63,7 +62,7 @@ class Adam:
         self.steps = 0
 
     def step(self, gradient: Values) -> Values:
-        """The step up the gradient."""
+        """The change of the values for one step of ascent."""
         power = np.abs(gradient) ** 2
         unit = gradient / (np.sqrt(power.mean(axis=(1, 2, 3), keepdims=True)) + TINY)
         self.steps += 1
@@ -88,11 +87,11 @@ def ascend(
 
     Args:
         engine: computes the gradients.
-        preprocess: the network's scaling of photos; the pictures are at least as large as its size.
-        objective: what to increase.
+        preprocess: the network's preprocessing; the pictures are at least as large as the network's input.
+        objective: the objective to increase.
         method: one of ``METHODS``.
-        steps: their number.
-        seed: of the first picture and of the views.
+        steps: the number of steps.
+        seed: the seed for the initial pictures and the views.
         progress: called with the number of steps done.
     """
     ascent = Ascent(engine, preprocess, objective, method, seed)
@@ -110,9 +109,9 @@ def ascend(
 class Ascent:
     """Pictures that are being optimised, and the steps that improve them.
 
-    Steps of ``explore`` alternate: one increases the mean of a map over a random view, the next, over the same view, the places where the
-    map was strongest.  The first finds something to start from, the second makes the maximum high.  ``polish`` improves the one place
-    where a picture is strongest, without turning or scaling it.
+    Steps of ``explore`` alternate.  One step increases the mean of the map over a random view, to find a start.  The next step
+    uses the same view and increases the places where the map was strongest, to raise the maximum.  ``polish`` improves only the
+    strongest place of each picture, in a view without rotation or scaling.
     """
 
     def __init__(
@@ -136,7 +135,7 @@ class Ascent:
         self.plans: dict[int, BackwardPlan] = {}
 
     def explore(self, *, first: bool) -> None:
-        """One step over a random view; ``first``: over a new one."""
+        """One step over a random view; ``first``: choose a new view."""
         if first:
             self.views = [random_view(self.random, self.size, self.side)]
             self.given = first_given(self.objective, self.grid(self.side))
@@ -145,7 +144,7 @@ class Ascent:
     def polish(self) -> None:
         """One step at the strongest place of each picture, or at the objective's cell.
 
-        A view of its surroundings suffices if it contains the cell's whole field; otherwise, the view is the whole picture.
+        The view shows the place's surroundings if it can contain the whole receptive field; otherwise the whole picture.
         """
         whole = bool(self.objective.cell) or self.field + 2 * SHAKING > self.side
         side = self.input if whole else self.side
@@ -163,7 +162,7 @@ class Ascent:
             self.given = next_given(self.objective, values)
 
     def step(self, side: int) -> Floats:
-        """Change the pictures; returns the tensor's value before the change, (B, C, H, W)."""
+        """Change the pictures; returns the tensor's values before the change, (B, C, H, W)."""
         colours = to_colours(cut(self.views, self.pictures.pictures()))
         run = self.engine.run(self.planned(side), scaled(colours, self.preprocess), {self.objective.key: self.given})
         by_colours = colours_gradient(colours, run.gradients[NETWORK_INPUT] * scale_of(self.preprocess))
@@ -171,18 +170,18 @@ class Ascent:
         return run.values[self.objective.key]
 
     def planned(self, side: int) -> BackwardPlan:
-        """The run for views of this side, planned once."""
+        """The plan for views with sides of ``side`` pixels, computed once."""
         if side not in self.plans:
             blueprint = replace(self.engine.weights.blueprint, input_size=side)
             self.plans[side] = backward_plan(blueprint, [self.objective.key], fetched=[self.objective.key])
         return self.plans[side]
 
     def grid(self, side: int) -> tuple[int, int, int]:
-        """The tensor's (C, H, W) for views of this side."""
+        """The tensor's (C, H, W) for views with sides of ``side`` pixels."""
         return sites(self.planned(side).blueprint)[self.objective.key.site].shape
 
     def strongest_places(self) -> tuple[list[tuple[int, int]], Floats]:
-        """For each picture, the pixel (row, column) at the centre of its strongest cell's field; and the objective's gradient."""
+        """The pixel (row, column) at the centre of each picture's strongest receptive field, and the objective's gradient."""
         colours = to_colours(self.pictures.pictures()[:, :, : self.input, : self.input])
         nothing = np.zeros((len(colours), *self.grid(self.input)), np.float32)
         run = self.engine.run(self.planned(self.input), scaled(colours, self.preprocess), {self.objective.key: nothing})
@@ -199,7 +198,7 @@ class Ascent:
 
 
 def quick_size(size: int) -> int:
-    """The smallest size, at least ``size``, with a quick Fourier transform: without prime factors above 5, such as 300 for 299."""
+    """The smallest size of at least ``size`` without prime factors above 5, for a fast Fourier transform; 300 for 299."""
     while True:
         rest = size
         for factor in (2, 3, 5):
@@ -211,7 +210,7 @@ def quick_size(size: int) -> int:
 
 
 def view_side(field: int, size: int) -> int:
-    """The side of a view in pixels: twice the receptive field, within limits."""
+    """The side of a view in pixels: twice the receptive field, within ``VIEW_SIDES``."""
     smallest, largest = VIEW_SIDES
     return min(size, max(smallest, min(largest, 2 * field)))
 
@@ -223,21 +222,21 @@ def near(random: np.random.Generator, centre: tuple[int, int], size: int, side: 
 
 
 def cut(views: Sequence[View], pictures: Floats) -> Floats:
-    """The views of pictures: one view of all, or one of each."""
+    """Cut the views out of the pictures; there is one view for all pictures, or one for each."""
     if len(views) == 1:
         return views[0].cut(pictures)
     return np.concatenate([view.cut(picture[None]) for view, picture in zip(views, pictures, strict=True)])
 
 
 def gradient_of(views: Sequence[View], given: Floats) -> Floats:
-    """The gradient with respect to the pictures, from that with respect to the result of ``cut``."""
+    """The gradient with respect to the pictures; ``given``: the gradient with respect to the result of ``cut``."""
     if len(views) == 1:
         return views[0].gradient(given)
     return np.concatenate([view.gradient(each[None]) for view, each in zip(views, given, strict=True)])
 
 
 def first_given(objective: Objective, grid: tuple[int, ...]) -> Floats:
-    """The gradient of the objective by the tensor (B, C, H, W): equal at all places; if the objective has a cell, at that cell only."""
+    """The objective's gradient with respect to the tensor (B, C, H, W): equal at all places, or only at the objective's cell."""
     places = np.zeros(grid[1:], np.float32)
     if objective.cell:
         places[objective.cell] = 1
@@ -248,7 +247,7 @@ def first_given(objective: Objective, grid: tuple[int, ...]) -> Floats:
 
 
 def next_given(objective: Objective, values: Floats) -> Floats:
-    """The gradient of the objective by the tensor, at the places where ``values`` (B, C, H, W) are strongest."""
+    """The objective's gradient with respect to the tensor, at the places where ``values`` (B, C, H, W) are strongest."""
     maps = np.einsum("bchw,bc->bhw", values, objective.weights)
     given = objective.weights[:, :, None, None] * strongest(maps)[:, None]
     if objective.varied:
@@ -257,7 +256,7 @@ def next_given(objective: Objective, values: Floats) -> Floats:
 
 
 def strongest(maps: Floats) -> Floats:
-    """Weights (B, H, W) of the places of maps, which add up to 1: a softmax of their values in standard deviations."""
+    """The weights (B, H, W) of the places of maps: a softmax of the values in standard deviations."""
     deviation = maps.std(axis=(1, 2), keepdims=True) + TINY
     raised = np.exp(SHARPNESS * (maps - maps.max(axis=(1, 2), keepdims=True)) / deviation)
     weights: Floats = raised / raised.sum(axis=(1, 2), keepdims=True)
@@ -265,7 +264,7 @@ def strongest(maps: Floats) -> Floats:
 
 
 def difference(values: Floats) -> Floats:
-    """The gradient of the pictures' difference (minus their mean cosine similarity) with respect to the spatial means of ``values``."""
+    """The gradient, with respect to the spatial means of ``values``, of minus the pictures' mean cosine similarity."""
     means = np.maximum(values, 0).mean(axis=(2, 3))  # (B, C)
     units = means / (np.linalg.norm(means, axis=1, keepdims=True) + TINY)
     others = units.sum(axis=0) - units
@@ -281,12 +280,12 @@ def scaled(colours: Floats, preprocess: Preprocess) -> Floats:
 
 
 def scale_of(preprocess: Preprocess) -> Floats:
-    """The derivative of the network's input by colours from 0 to 1."""
+    """The derivative of the network's input with respect to colours from 0 to 1."""
     scale: Floats = (255 / shades(preprocess.divide)).astype(np.float32)
     return scale
 
 
 def shades(value: float | tuple[float, ...]) -> Floats:
-    """One number, or three for red, green and blue, as an array that colours (B, 3, H, W) can be divided by."""
+    """One number, or three for red, green and blue, as an array that broadcasts to (B, 3, H, W)."""
     array = np.array(value, np.float32)
     return array.reshape(-1, 1, 1) if array.ndim else array

@@ -1,4 +1,4 @@
-"""The photos that activate a filter most, from an index, for the verdict on a picture of what it wants."""
+"""The photos that activate a filter most, from an index, for the verdict on the filter's visualisation."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def photos_from(
     """A function that returns the photos of a filter.
 
     Args:
-        weights: that the index must have been made with.
-        index: the index's file; None means the sample's if it was made with these weights, else no photos.
-        folder: the current folder of the photos, or their zip; None means the place that the index names.
+        weights: the weights that the index must have been made with.
+        index: the index's file; None for the sample pictures' index, or no photos if it was made with other weights.
+        folder: the current folder of the photos, or their zip; None for the stored place.
 
     Raises:
         IndexFileError: the index is damaged, or made with other weights.

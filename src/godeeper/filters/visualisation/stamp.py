@@ -1,4 +1,4 @@
-"""The stamp on a picture that is not to be believed."""
+"""The stamp on a picture that is not trusted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PAPER, INK = (176, 24, 24), (255, 255, 255)
 
 
 def stamped(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy of a picture (size, size, 3) with the stamp in its lower left corner, a twelfth of its height."""
+    """A copy of a picture (size, size, 3) with the stamp in its lower left corner; the stamp takes a twelfth of the height."""
     picture = Image.fromarray(image)
     height = max(9, picture.height // 12)
     letters = font(max(7, height * 2 // 3))

@@ -1,9 +1,10 @@
-"""Decides whether to trust a picture of what a filter wants.
+"""Decides whether to trust the visualisation of a filter.
 
-Such a picture may activate a filter through other earlier filters than photos do: after a few changes to a network, its pictures can
-show anything (Geirhos et al., "Don't trust your eyes", ICML 2024, arXiv:2306.04719).  So the path of the picture through the network is
-compared with the paths of the photos that activate the filter most.  A path consists of the attributions of a few earlier tensors: for
-each of their filters, activation times gradient of the filter's greatest value, summed over places.
+A visualisation may activate a filter through other earlier filters than photos do.  A manipulated network can even have
+visualisations that show anything (Geirhos et al., "Don't trust your eyes", ICML 2024, arXiv:2306.04719).  So the path of the
+picture through the network is compared with the paths of the photos that activate the filter most.  A path consists of
+attributions at a few earlier tensors.  The attribution of an earlier filter is its activation times the gradient of the
+visualised filter's greatest value, summed over places.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 TENSORS = 3  # earlier tensors that are compared
 PHOTOS = 8  # photos that a picture is compared with
-FEWEST = 3
-LEAST_SIMILARITY = 0.35  # bench/studies/fooled.py
+FEWEST = 3  # photos; with fewer, there is no comparison
+LEAST_SIMILARITY = 0.35  # chosen with bench/studies/fooled.py
 TINY = 1e-12
 
 
@@ -39,8 +40,8 @@ TINY = 1e-12
 class Verdict:
     """Whether to trust a picture.
 
-    ``similarity``: of the picture's path to the paths of photos, divided by the similarity of these to each other; None without enough photos.
-    ``trusted``: whether the picture is believable.  ``why``: a sentence.
+    ``similarity``: see the function ``similarity``; None if there are too few photos.  ``trusted``: whether to trust the
+    picture.  ``why``: the reason, as a sentence.
     """
 
     similarity: float | None
@@ -49,16 +50,16 @@ class Verdict:
 
 
 def judge(value: float, best: float | None, similarity: float | None) -> Verdict:
-    """The verdict on a picture with this value, beside that of the best photo."""
+    """The verdict on a picture; ``value``: its activation of the filter, ``best``: the activation by the best photo."""
     doubt = doubt_about(value, best, similarity)
     if doubt or not best:
         return Verdict(similarity, trusted=False, why=doubt)
-    why = f"activates the filter {value / best:.1f} times as much as the best photo, in the way that photos do"
+    why = f"activates the filter {value / best:.1f} times as strongly as the best photo, and through similar earlier filters"
     return Verdict(similarity, trusted=True, why=why)
 
 
 def doubt_about(value: float, best: float | None, similarity: float | None) -> str:
-    """Why a picture with this value is not to be believed; empty if it is."""
+    """The reason not to trust a picture; empty if it is trusted."""
     if value <= 0 and best is None:
         return "dead: neither the picture nor any photo activates this filter"
     if value <= 0:
@@ -71,13 +72,14 @@ def doubt_about(value: float, best: float | None, similarity: float | None) -> s
         return f"not checked: fewer than {FEWEST} photos that activate the filter can be read; give an index of more photos"
     if similarity < LEAST_SIMILARITY:
         return (
-            f"the picture activates the filter in another way than photos do (similarity {similarity:.2f}, of photos 1)"
+            "the picture activates the filter through other earlier filters than photos do "
+            f"(path similarity {similarity:.2f}, expected at least {LEAST_SIMILARITY})"
         )
     return ""
 
 
 def compared_tensors(blueprint: Blueprint, key: Key) -> list[Key]:
-    """The tensors at which paths are compared: those that the operation reads, then the nearest earlier ones that everything passes through."""
+    """The tensors at which paths are compared: the operation's inputs, then the nearest earlier tensors on all paths."""
     all_sites = sites(blueprint)
     upstream = set(ancestors(all_sites, [key.site])) - {key.site}
     nearest = [output(all_sites[each]) for each in all_sites[key.site].inputs]
@@ -93,7 +95,7 @@ def compared_tensors(blueprint: Blueprint, key: Key) -> list[Key]:
 def paths(
     engine: GradientEngine, key: Key, number: int, inputs: Sequence[Floats], cells: Sequence[Cell]
 ) -> dict[Key, Floats]:
-    """Tensor -> (N, C): what each of its filters adds to the value at a cell, for N inputs (1, 3, H, W) of the network."""
+    """Tensor -> (N, C): the attribution of each of its filters to the value at a cell, for N network inputs (1, 3, H, W)."""
     blueprint = engine.weights.blueprint
     tensors = compared_tensors(blueprint, key)
     fetched = [each for each in tensors if each != NETWORK_INPUT]
@@ -110,9 +112,9 @@ def paths(
 
 
 def similarity(found: dict[Key, Floats]) -> float:
-    """The similarity of the first input's path to the other inputs' paths, divided by that of these to each other; at least 0.
+    """The similarity of the first input's path to the other paths, divided by the other paths' mutual similarity; at least 0.
 
-    Similarities are cosines, averaged over pairs of inputs and over tensors.
+    Similarities are cosine similarities, averaged over pairs of inputs and over tensors.
     """
     own, others = 0.0, 0.0
     for rows in found.values():

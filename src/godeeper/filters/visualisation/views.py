@@ -1,4 +1,4 @@
-"""Random views of a picture, so that what is found does not depend on its exact place, scale and angle."""
+"""Random views of a picture, so that the result of the ascent does not depend on exact position, scale and angle."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 SCALES = (0.9, 1.1)
-ANGLE = np.pi / 24  # to both sides
+ANGLE = np.pi / 24  # the largest rotation in radians, in both directions
 
 
 @dataclass(frozen=True)
 class View:
-    """A square of ``side`` x ``side`` pixels, cut out of a picture of ``size`` x ``size`` that repeats itself, by bilinear interpolation.
+    """A square of ``side`` x ``side`` pixels, cut out of a periodic picture of ``size`` x ``size`` by bilinear interpolation.
 
-    ``corner``: (row, column).  ``scale``: picture pixels per pixel.  ``angle``: in radians.
+    ``corner``: (row, column) before rotation and scaling.  ``scale``: picture pixels per view pixel.  ``angle``: in radians.
     """
 
     size: int
@@ -32,7 +32,7 @@ class View:
 
     @cached_property
     def taps(self) -> list[tuple[NDArray[np.intp], Floats]]:
-        """(Places in a flat picture, weights) of the four neighbours of each pixel, each (side²,)."""
+        """Indices into a flat picture and weights, both (side²,), for each of the four neighbours of the view's pixels."""
         steps = (np.arange(self.side) - (self.side - 1) / 2) * self.scale
         down, right = np.meshgrid(steps, steps, indexing="ij")
         cosine, sine = np.cos(self.angle), np.sin(self.angle)
@@ -50,7 +50,7 @@ class View:
         ]
 
     def cut(self, pictures: Floats) -> Floats:
-        """The view of each picture (B, C, size, size), (B, C, side, side)."""
+        """Cut the view (B, C, side, side) out of pictures (B, C, size, size)."""
         flat = pictures.reshape(-1, self.size * self.size)
         total = np.zeros((len(flat), self.side * self.side), np.float32)
         for places, weights in self.taps:
@@ -58,7 +58,7 @@ class View:
         return total.reshape(*pictures.shape[:2], self.side, self.side)
 
     def gradient(self, given: Floats) -> Floats:
-        """The gradient with respect to the pictures, from that with respect to their views."""
+        """The gradient with respect to the pictures; ``given``: the gradient with respect to their views."""
         flat = given.reshape(-1, self.side * self.side)
         total = np.zeros((len(flat), self.size * self.size), np.float32)
         places = np.concatenate([each for each, _ in self.taps])
@@ -69,6 +69,6 @@ class View:
 
 
 def random_view(random: np.random.Generator, size: int, side: int) -> View:
-    """A view at a random place, slightly scaled and turned."""
+    """A view at a random place, slightly scaled and rotated."""
     row, column = random.integers(0, size, 2)
     return View(size, side, (int(row), int(column)), random.uniform(*SCALES), random.uniform(-ANGLE, ANGLE))

@@ -1,4 +1,4 @@
-"""``visualise``: what filters want, as pictures, each with a verdict."""
+"""``visualise``: pictures that activate filters as much as possible, each with a verdict."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-MOST_FILTERS = 64  # in one run: each takes 4 MB per 299 x 299 picture
+MOST_FILTERS = 64  # filters in one run; a filter takes 4 MB per 299 x 299 picture
 STEPS = 96
 MOST_STEPS = 10_000
 LARGEST_SIZE = 2048  # pixels
@@ -48,7 +48,7 @@ LEAST_SIZE = 96  # pixels; less suffices for a filter whose receptive field is s
 
 
 class DifferentiableNetwork(Protocol):
-    """What of a ``Network`` visualisations need."""
+    """The parts of a ``Network`` that visualisations need."""
 
     @property
     def blueprint(self) -> Blueprint: ...
@@ -80,11 +80,13 @@ class RealPhoto:
 
 @dataclass(frozen=True)
 class Visualisation:
-    """A picture made to activate one filter, and whether to believe it.
+    """A picture made to activate one filter, and the verdict on it.
 
-    ``tensor``: has that filter alone.  ``source``: the convolution's filter that it is, or is a copy of.  ``image``: (size, size, 3) uint8, with the stamp if it is not trusted.  ``value``: the greatest
-    activation over places, after the ReLU, that a peek at this picture finds.  ``best_photo``: the photo that activates the filter most;
-    None without one.  ``path_similarity``, ``trusted``, ``why``: see ``verdict.Verdict``.  ``seconds``: its time, during which other filters may have been computed too.
+    ``tensor``: the tensor with this filter as its only channel.  ``source``: the same filter in its convolution, if ``tensor``
+    is a copy in a concatenation.  ``image``: (size, size, 3) uint8, with the stamp if it is not trusted.  ``value``: the greatest
+    activation over places, after the ReLU, for this picture.  ``best_photo``: the photo that activates the filter most, if any.
+    ``path_similarity``, ``trusted``, ``why``: see ``verdict.Verdict``.  ``seconds``: the elapsed time, during which other
+    filters may have been computed too.
     """
 
     tensor: Tensor
@@ -134,12 +136,12 @@ class Visualisation:
 
 @dataclass(frozen=True)
 class Settings:
-    """How pictures are made.
+    """The settings for making pictures.
 
-    ``size``: their side in pixels; None: the side of the network's input.  ``steps``: of gradient ascent.  ``seed``: of the first picture
-    and the views.  ``method``: ``fourier``, all frequencies; or ``phase``, their phases alone, with the magnitudes of photos.
-    ``cell``: (row, column) of the only place of the map that counts; None: wherever it is strongest.  ``varied``: the number of
-    different pictures for one filter.
+    ``size``: the side of the pictures in pixels; None for the side of the network's input.  ``steps``: the number of steps of
+    gradient ascent.  ``seed``: the seed for the initial pictures and the views.  ``method``: ``fourier`` optimises all
+    frequencies, ``phase`` only their phases, with the magnitudes of photos.  ``cell``: (row, column) of the only place of the
+    map that counts; None for the strongest places.  ``varied``: the number of different pictures for each filter.
     """
 
     size: int | None = None
@@ -171,17 +173,17 @@ def visualise(
     photos_of: Callable[[Tensor], Sequence[RealPhoto]],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Visualisation]:
-    """The pictures of the filters of a tensor, in their order; ``varied`` of each.
+    """The pictures of a tensor's filters, in the order of the filters; ``settings.varied`` pictures of each filter.
 
     Args:
-        network: in single precision.
-        tensor: with the filters; a copy in a concatenation stands for the filter that it copies.
+        network: a network in single precision.
+        tensor: the filters; a copy in a concatenation stands for the filter that it copies.
         settings: see ``Settings``.
-        photos_of: the photos that activate a filter most, the greatest first, perhaps none.
+        photos_of: a function that returns the photos that activate a filter, the greatest value first; may be empty.
         progress: called with (steps done, steps in all).
 
     Raises:
-        AddressError: the filters are not convolutions'.
+        AddressError: the filters do not belong to convolutions.
         OptionError: too many filters, a cell outside the map, a picture that is too small, or a network in int8.
     """
     asked = [replace(tensor, channels=(number,)) for number in checked(network, tensor)]
@@ -206,7 +208,7 @@ def visualise(
             found.append(Visualisation(each, source, image, *facts, settings, network.provenance()))
         return found
 
-    # One filter does not keep all cores busy, and pictures of filters side by side are the same as alone.
+    # One filter does not keep all cores busy; filters that are computed in parallel give the same pictures.
     with ThreadPoolExecutor(cores()) as threads:
         try:
             return [each for several in threads.map(made, filters.items()) for each in several]
@@ -215,7 +217,7 @@ def visualise(
 
 
 class Steps:
-    """Counts the steps of all threads, and reports their number.  ``stopped``: threads should end."""
+    """Counts and reports the steps of all threads; if ``stopped``, the next step of a thread raises ``CancelledError``."""
 
     def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
         self.progress, self.total, self.done, self.lock = progress, total, 0, Lock()
@@ -265,7 +267,7 @@ def checked(network: DifferentiableNetwork, tensor: Tensor) -> Sequence[int]:
 
 
 def filter_of(network: DifferentiableNetwork, tensor: Tensor) -> Tensor:
-    """The filter of a convolution that a tensor of one filter is, or is a copy of; raises ``AddressError``."""
+    """The convolution's filter behind a tensor with one filter, which may be a copy; raises ``AddressError``."""
     site, number = origin(network.blueprint, tensor.site, tensor.filters[0])
     if not isinstance(site.op, Conv):
         raise AddressError(
@@ -275,7 +277,7 @@ def filter_of(network: DifferentiableNetwork, tensor: Tensor) -> Tensor:
 
 
 def checked_size(network: DifferentiableNetwork, filters: Sequence[Tensor], size: int | None) -> int:
-    """The side of the pictures in pixels; raises ``OptionError`` if it is too small to show what a filter sees, or too large."""
+    """The side of the pictures in pixels; raises ``OptionError`` if it is too small for a receptive field, or too large."""
     if size is None:
         return network.preprocess.size
     for each in filters:
@@ -289,12 +291,12 @@ def checked_size(network: DifferentiableNetwork, filters: Sequence[Tensor], size
 
 
 def before_relu(tensor: Tensor) -> Key:
-    """The key of a convolution's value before its ReLU, which has a gradient also where the ReLU is closed."""
+    """The key of a convolution's value before its ReLU; this value has a gradient even where the ReLU is inactive."""
     return Key(tensor.site.index, stages(tensor.site)[1])
 
 
 def in_bytes(pictures: Spectrum | Phases, own: int, size: int) -> NDArray[np.uint8]:
-    """(B, size, size, 3) uint8: the first ``own`` rows and columns of the pictures, at another size."""
+    """The first ``own`` rows and columns of the pictures, resized to (B, size, size, 3) uint8."""
     scaled = pictures.pictures(round(pictures.size * size / own))[:, :, :size, :size]
     levels: NDArray[np.uint8] = np.rint(to_colours(scaled) * 255).astype(np.uint8)
     return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
@@ -303,7 +305,7 @@ def in_bytes(pictures: Spectrum | Phases, own: int, size: int) -> NDArray[np.uin
 def judged_picture(
     network: DifferentiableNetwork, tensor: Tensor, image: NDArray[np.uint8], photos: Sequence[RealPhoto]
 ) -> tuple[NDArray[np.uint8], float, RealPhoto | None, Verdict]:
-    """A picture with its stamp if it is not trusted, its value, the best photo and the verdict."""
+    """Judge a picture; returns it with a stamp if it is not trusted, its value, the best photo and the verdict."""
     best = photos[0] if photos else None
     fed = network.preprocess(decode(image))
     value, cell = greatest(network, tensor, fed)

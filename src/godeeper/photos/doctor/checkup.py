@@ -1,8 +1,7 @@
 """The photo doctor: check every file of a folder before training.
 
-Each file is ``used`` as it is, ``repaired`` in memory and used, or ``quarantined``; ``reasons`` lists the faults,
-then the repairs.  The folder itself is never changed.  Files that are not photos and have no photo's suffix (``labels.txt``,
-``Thumbs.db``) get no diagnosis; they are listed as others.
+A photo is ``used`` unchanged, ``repaired`` in memory and used, or ``quarantined``.  The folder itself is never changed.
+Other files, such as ``labels.txt``, get no diagnosis and are only listed.
 """
 
 from __future__ import annotations
@@ -43,10 +42,10 @@ MOST_ALIKE = 3  # groups named in the notes; all of them are in the table
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The doctor's result for one file.  If it could be decoded: also its hash, fingerprint, ``size`` and ``edges``.
+    """The doctor's result for one file; hash, fingerprint, ``size`` and ``edges`` are missing if it cannot be decoded.
 
     ``reasons``: why it is quarantined, then the repairs.  ``size``: (width, height).  ``edges``: see ``fingerprint.edges``.
-    ``remarks``: on its quality (dark, blurred, empty, tiny, see ``quality``); they do not change the status.
+    ``remarks``: quality remarks (dark, blurred, empty, tiny, see ``quality``); they do not change the status.
     """
 
     entry: Entry
@@ -66,10 +65,10 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Checkup:
-    """The diagnoses of all files of a folder, sorted by class and file name; or of some files, in the given order.
+    """The diagnoses of all files of a folder, sorted by class and file name, or of some files in the given order.
 
-    ``groups``: pixel hash -> group number, from 0, for all decoded photos, also quarantined ones; photos with the same
-    number must stay in one set.  ``others``: the files that are not photos.
+    ``groups``: pixel hash -> group number, from 0, for all decoded photos including quarantined ones.  Photos with the
+    same number must stay in one set.  ``others``: the files that are not photos.
     """
 
     folder: Path | str
@@ -106,7 +105,7 @@ class Checkup:
 
     @property
     def flat(self) -> str | None:
-        """The message on what to do if the folder has photos but no class folders; None for other folders."""
+        """The message for a folder that has photos but no class folders; None for other folders."""
         if len(self.verdicts) < 2 or any(verdict.entry.label for verdict in self.verdicts):
             return None
         return (
@@ -116,7 +115,7 @@ class Checkup:
 
     @cached_property
     def leaks(self) -> tuple[UsablePhoto, ...]:
-        """The photos of the user's test set that are in a group with a training photo: near-duplicates, bursts, listed groups."""
+        """The photos of the user's test set that are in the same group as a training photo."""
         training = {photo.group for photo in self.usable if photo.entry.split != TEST}
         return tuple(photo for photo in self.usable if photo.entry.split == TEST and photo.group in training)
 
@@ -156,7 +155,7 @@ class Checkup:
 
 
 def counted(counts: Mapping[Any, int]) -> str:
-    """Format the number of used files (and how many of them were repaired) and of quarantined files.
+    """Format the numbers of used, repaired and quarantined files.
 
     >>> counted({"used": 1, "repaired": 154, "quarantined": 3})
     '155 used (154 of them repaired), 3 quarantined'
@@ -177,7 +176,7 @@ def examine(
     Args:
         folder: a folder with one folder for each class, which may be nested; a list; a zip; or an open ``Source``.
         progress: called with the number of files done and the total.
-        memory: stores findings by the files' bytes for later runs; None stores nothing.
+        memory: stores findings for later runs, keyed by the files' bytes; None stores nothing.
         onlooker: receives each photo that is decoded and has a class.
         inspect: inspects the files.
 
@@ -216,7 +215,7 @@ def examine_entries(
 def judge(photos: list[Finding]) -> Iterable[Diagnosis]:
     """Yield a diagnosis for each finding.
 
-    Of photos with the same pixels, one is used if all are in one class, else none.
+    Of several photos with the same pixels, one is used if all are in one class; otherwise none is used.
     """
     same: dict[str, list[Entry]] = defaultdict(list)
     for finding in photos:
@@ -281,7 +280,8 @@ def trainable(verdicts: Sequence[Diagnosis]) -> Iterable[Diagnosis]:
 def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str:
     """The reason why a class has no photo to train on; empty if it has one.
 
-    ``training``: the diagnoses of its photos outside the test set.  ``tested``: the pixel hashes of the usable test photos.
+    ``training``: the diagnoses of the class's photos outside the test set.  ``tested``: the pixel hashes of the usable
+    test photos.
     """
     if any(verdict.usable for verdict in training):
         return ""
@@ -292,7 +292,7 @@ def why_untrained(training: Sequence[Diagnosis], tested: Set[str | None]) -> str
 
 
 def group_photos(photos: list[Finding]) -> dict[str, int]:
-    """Pixel hash -> group number.  Groups do not depend on folders or file names, except that ``_nohash_`` names group within a class, and lists assign groups."""
+    """Pixel hash -> group number; groups come from pixels, from lists, and within a class from ``_nohash_`` in file names."""
     fingerprints = {finding.fingerprint.pixels_sha256: finding.fingerprint for finding in photos if finding.fingerprint}
     hashes = sorted(fingerprints)
     index = {pixels: number for number, pixels in enumerate(hashes)}

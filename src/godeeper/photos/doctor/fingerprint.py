@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..decode import Photo
 
 EXIF_IFD, MAKE, MODEL, TAKEN = 0x8769, 0x010F, 0x0110, 0x9003
-SIDE, VIEW_SIDE = 16, 8  # of the stored thumbnail, and of the views that are compared
+SIDE, VIEW_SIDE = 16, 8  # sides of the stored thumbnail and of the compared views, in pixels
 CROPS = (0.04, 0.08)
 UNIT = 2048  # norm of a view; its values are small integers, so that float32 sums of products are exact
 
@@ -54,14 +54,14 @@ def fingerprint_of(photo: Photo) -> Fingerprint:
 
 
 def edges(photo: Fingerprint) -> NDArray[np.float32]:
-    """Colour statistics along the photo's four edges, (6,): means of red, green and blue from 0 to 255, then their deviations."""
+    """Colour statistics along the photo's four edges, (6,): means, then standard deviations, of red, green and blue (0 to 255)."""
     small = thumbnails([photo])[0].astype(np.float32)
     along = np.concatenate([small[0], small[-1], small[1:-1, 0], small[1:-1, -1]])  # (4 * SIDE - 4, 3)
     return np.concatenate([along.mean(0), along.std(0)])
 
 
 def pixel_hash(photo: Photo) -> str:
-    """SHA-256 of size and decoded pixels: the same for a copy in another file, folder or lossless format."""
+    """SHA-256 of size and decoded pixels; a copy in another file, folder or lossless format has the same hash."""
     width, height = photo.size
     digest = hashlib.sha256(f"{width}x{height} RGB\n".encode())
     for top in range(0, height, STRIP):  # in strips, to avoid a copy of the whole image
@@ -70,7 +70,7 @@ def pixel_hash(photo: Photo) -> str:
 
 
 def fingerprint(image: Image.Image) -> int:
-    """The difference hash (dHash) of 64 bits: a bit is 1 if one of 9 x 8 cells is darker than its right neighbour."""
+    """The difference hash (dHash) of 64 bits: in a grid of 9 x 8 cells, a bit is 1 if a cell is darker than its right neighbour."""
     grey = np.asarray(image.resize((9, 8), Image.Resampling.BOX).convert("L"), np.int16)  # (8, 9)
     return int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes())
 
@@ -106,9 +106,9 @@ def views(small: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 @cache
 def crops() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The averaging matrices of rows, (19 * VIEW_SIDE, SIDE), and of columns, (19, 1, VIEW_SIDE, SIDE), of all views.
+    """The averaging matrices of all views: for rows (19 * VIEW_SIDE, SIDE), for columns (19, 1, VIEW_SIDE, SIDE).
 
-    The first view is the whole thumbnail.  Nine follow for each size in ``CROPS``.
+    The first view is the whole thumbnail.  Nine views follow for each size in ``CROPS``.
     """
     places = [(0.0, 0.0, 0.0)] + [(crop, y, x) for crop in CROPS for y in (0, 0.5, 1) for x in (0, 0.5, 1)]
     rows = [averages(crop * y, 1 - crop * (1 - y)) for crop, y, _ in places]
@@ -117,7 +117,7 @@ def crops() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def averages(start: float, stop: float) -> NDArray[np.float32]:
-    """(VIEW_SIDE, SIDE): the weight of each thumbnail cell in each of the equal parts between ``start`` and ``stop``, 0 to 1."""
+    """The matrix (VIEW_SIDE, SIDE) that averages thumbnail cells into equal parts from ``start`` to ``stop``, both 0 to 1."""
     edges = np.linspace(start * SIDE, stop * SIDE, VIEW_SIDE + 1)
     cells = np.arange(SIDE)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)

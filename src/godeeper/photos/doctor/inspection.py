@@ -1,8 +1,7 @@
 """Inspect files in parallel: decode each, and record errors, repairs, fingerprint and quality remarks.
 
-Memory does not grow with the folder.  Pixels are dropped in the thread that decodes them.  A finding takes less than 2 KB,
-besides the data that a ``DecodeObserver`` keeps.  A budget limits the pixels decoded at once to those of the largest photo
-that is accepted.
+A finding takes less than 2 KB, without the data that a ``DecodeObserver`` keeps; the decoding thread drops the pixels.
+At any time, no more pixels are decoded than the largest accepted photo has.
 """
 
 from __future__ import annotations
@@ -41,17 +40,17 @@ if TYPE_CHECKING:
 
     from ..remote import RemotePhoto
 
-MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # decoded at once; the largest photo that Pillow opens has as many
+MOST_PIXELS = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # decoded at once; equals Pillow's limit for a single photo
 TOGETHER = 512  # files whose findings are looked up and stored together
-FINDING_RECIPE = 7  # increase when the same file gives a different finding
+FINDING_RECIPE = 7  # increase when a change of the code changes findings
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result for one file.
 
-    ``fingerprint`` is set for a decoded photo, ``error`` for a photo that cannot be used; a file that is not a photo has
-    neither.  ``notes``: the repairs.  ``remarks``: see ``quality``.  ``drawn``: whether it is a picture that godeeper drew.
+    A decoded photo has a ``fingerprint``, and a photo that cannot be used has an ``error``; other files have neither.
+    ``notes``: the repairs.  ``remarks``: see ``quality``.  ``drawn``: whether it is a picture that godeeper drew.
     """
 
     entry: Entry
@@ -68,7 +67,7 @@ class Finding:
 
 
 class DecodeObserver(Protocol):
-    """Receives each photo that is decoded, so that it need not be decoded again."""
+    """Receives each decoded photo, so that later steps need not decode it again."""
 
     def prepare(self, photo: Photo) -> Any:
         """Return the data to keep for a photo; called in the decoding thread, a few dozen photos ahead of ``take``."""
@@ -81,7 +80,7 @@ class DecodeObserver(Protocol):
 
 
 class Inspect(Protocol):
-    """Inspects files: ``inspect_all``, or a substitute that does so in other processes."""
+    """Inspects files: ``inspect_all``, or a substitute that works in other processes."""
 
     def __call__(
         self,
@@ -107,8 +106,7 @@ def inspect_all(
 ) -> Iterator[Finding]:
     """Yield a finding for each entry, in order.
 
-    With a ``memory``, files whose contents it has findings for are read but not decoded, and an ``onlooker`` does not
-    receive them.
+    If ``memory`` has a finding for a file's content, the file is not decoded, and ``onlooker`` does not receive it.
     """
     done = 0
     for start in range(0, len(entries), TOGETHER):
@@ -232,13 +230,13 @@ def inspect(entry: Entry, room: PixelBudget, prepare: Callable[[Photo], Any] | N
         return Finding(entry, error=str(error).removeprefix(f"{shortened(entry.photo)}: ")), None
     except MemoryError:  # is not the photo's fault
         raise
-    except Exception as error:  # decoders raise any exception
+    except Exception as error:  # decoders raise exceptions of many types
         reason = " ".join([type(error).__name__, *str(error).split()])
         return Finding(entry, error=f"cannot be decoded ({reason}); copy or download it again"), None
 
 
 def first_bytes(entry: Entry, content: bytes | None = None) -> tuple[str | None, int]:
-    """Format and number of pixels by the header of a file, or of its ``content``, as ``peek_header``; Pillow's warnings are dropped."""
+    """Format and number of pixels from a file's header, without Pillow's warnings; see ``peek_header``."""
     with warnings_as_notes():
         return peek_header(entry.path if content is None else io.BytesIO(content))
 
@@ -251,7 +249,7 @@ def is_drawn(entry: Entry, content: bytes | None) -> bool:
 
 
 def suffix_note(entry: Entry, kind: str | None) -> list[str]:
-    """A note if no photo format has the file's suffix; ``decode`` itself notes the suffix of another photo format."""
+    """A note if the file's suffix is that of no photo format; ``decode`` reports the suffix of another photo format."""
     if entry.suffix.lower() in PROMISED:
         return []
     suffix = f"named {entry.suffix}" if entry.suffix else "named without a suffix"

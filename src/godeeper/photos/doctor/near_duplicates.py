@@ -1,9 +1,8 @@
 """Group photos that must stay in one set: near-duplicates, bursts, and photos that file names or lists put together.
 
-The thresholds for near-duplicates were measured by ``bench/studies/near_duplicates.py`` on the pictures of scikit-image
-and on drawings of openclipart.  Each picture was scaled to a half and a quarter, recompressed, cropped by 2 and 5 %, made
-lighter, darker and higher in contrast, and all of these at once.  94 % and 96 % of the copies are found.  The thresholds
-for bursts were chosen without a measurement.
+``bench/studies/near_duplicates.py`` tests the thresholds for near-duplicates on scikit-image's pictures and on
+openclipart's drawings.  Copies are scaled, recompressed, cropped by 2 and 5 %, and changed in brightness and contrast.
+94 % of the pictures' copies and 96 % of the drawings' are found.  The thresholds for bursts were chosen without a measurement.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 NEAR_BITS, NEAR_LIKENESS = 20, 0.95  # bits of 64 that may differ; least correlation of the thumbnails
 BURST_BITS, BURST_LIKENESS, BURST_SECONDS = 24, 0.80, 2
-FLAT_CONTRAST, FLAT_LEVELS = 2.0, 4.0  # a lower deviation is flat: only colours are compared, to within so many levels
+FLAT_CONTRAST, FLAT_LEVELS = 2.0, 4.0  # a flat thumbnail has a lower deviation; flat ones match within this many levels
 
 
 class UnionFind:
@@ -53,7 +52,7 @@ def group(fingerprints: Sequence[Fingerprint], families: Iterable[Iterable[int]]
 
 
 def join_near_duplicates(fingerprints: Sequence[Fingerprint], groups: UnionFind) -> None:
-    """Join near-duplicates and bursts.  All crops of each photo are compared with the uncropped others."""
+    """Join near-duplicates and bursts: compare all crops of each photo with the other photos uncropped."""
     size = views_of(fingerprints[0])[0].size
     whole = np.empty((len(fingerprints), size), np.int16)  # (N, 192); all values are integers
     flat = np.empty(len(fingerprints), bool)
@@ -89,7 +88,7 @@ def join_flat(fingerprints: Sequence[Fingerprint], flat: NDArray[np.bool_], grou
 
 
 def cameras_and_times(fingerprints: Sequence[Fingerprint]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each photo: the number of its camera, -1 if camera or time is unknown; and its time in seconds, 0 if unknown."""
+    """The camera number of each photo (-1 if camera or time is unknown), and its time in seconds (0 if unknown)."""
     known = {
         camera: number for number, camera in enumerate(sorted({each.camera for each in fingerprints if each.camera}))
     }

@@ -55,7 +55,7 @@ KINDS = (TINY, EMPTY, DARK, BLURRED)
 
 
 def remarks(image: Image.Image) -> tuple[str, ...]:
-    """The remarks on an RGB photo; most get none.
+    """The remarks on an RGB photo; most photos get none.
 
     >>> from PIL import Image
     >>> remarks(Image.new("RGB", (8, 200), "white"))[0]
@@ -67,8 +67,8 @@ def remarks(image: Image.Image) -> tuple[str, ...]:
 def measures(image: Image.Image) -> list[tuple[Kind, float]]:
     """The measured values of a photo.
 
-    Darkness and sharpness are not measured for an empty photo, nor sharpness for a small one or one without edges.  A value
-    above its threshold may be a lower bound, since only values below it are reported.
+    Darkness and sharpness are not measured for an empty photo.  Sharpness is not measured for a small photo or one without
+    edges.  A value above its threshold may be a lower bound, since only values below the threshold are reported.
     """
     side = min(image.size)
     small = averaged(image)
@@ -84,7 +84,7 @@ def measures(image: Image.Image) -> list[tuple[Kind, float]]:
 
 
 def averaged(image: Image.Image) -> Image.Image:
-    """The image scaled down to a shorter side of 128 to 255 pixels, each the mean of four pixels spread over its area.
+    """The image scaled down to a shorter side of 128 to 255 pixels; each pixel is the mean of four source pixels.
 
     Images with a shorter side of up to 255 pixels are returned unchanged.
     """
@@ -97,8 +97,8 @@ def averaged(image: Image.Image) -> Image.Image:
 def spread(image: Image.Image, grey: NDArray[np.int64]) -> float:
     """The largest standard deviation of a channel's levels, or a lower bound of it that is not below the threshold.
 
-    ``grey``: the histogram of grey levels.  Grey is a weighted mean of the channels, so its deviation is at most the largest
-    of theirs, apart from rounding by half a level.
+    ``grey`` is the histogram of grey levels.  Grey is a weighted mean of the channels, so its deviation exceeds their
+    largest deviation by at most half a level of rounding.
     """
     least = float(deviations(grey[None])[0]) - 0.5
     return least if least >= EMPTY.least else float(deviations(np.reshape(image.histogram(), (-1, 256))).max())
@@ -114,7 +114,7 @@ def deviations(counts: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def sharpness(grey: NDArray[np.uint8]) -> float | None:
-    """The steepest step between neighbours in a block as a share of the block's contrast; None if no block has enough contrast.
+    """The steepest step between neighbouring pixels, as a share of their block's contrast; None if every contrast is too low.
 
     The maximum over blocks is taken, because a sharp photo can have a blurred background or a clear sky.  The search stops
     at the first row of blocks above the threshold.

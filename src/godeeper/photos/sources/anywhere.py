@@ -1,4 +1,4 @@
-"""Expand the arguments of a command to photos, on this machine or, where they are read by other processes, at an address."""
+"""Expand the arguments of a command to photos on this machine or, with ``--on``, at addresses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ AnyPhoto = str | NamedPhoto | RemotePhoto
 
 @contextmanager
 def opened_anywhere(places: Iterable[str], *, remote: bool) -> Iterator[list[AnyPhoto]]:
-    """As ``find_photos.opened``, but with ``remote`` also the photos at addresses such as ``s3://bucket/photos``.
+    """Like ``find_photos.opened``; with ``remote``, also accepts addresses such as ``s3://bucket/photos``.
 
     Raises:
-        OptionError: an address, without ``remote``.
+        OptionError: a place is an address, and ``remote`` is False.
         PhotoError: a place contains no photo, cannot be read, or is refused.
     """
     with ExitStack() as stack:

@@ -61,7 +61,7 @@ def read_table(
 
 
 def read_paths(place: Path) -> list[str]:
-    """The paths of a list in order, each once.  Only the column ``path`` is needed; the files need not exist.
+    """The distinct paths of a list in order.  Only the column ``path`` is needed; the files need not exist.
 
     Raises:
         OptionError: the list cannot be read, lacks the column, or names no photo.
@@ -102,7 +102,7 @@ def parsed(place: Path, text: str, needed: Sequence[str] = ("path", "label")) ->
 
 
 def columns(place: Path, header: list[str], needed: Sequence[str]) -> dict[str, int]:
-    """Known column -> its index in the header; raises ``OptionError`` for a missing or repeated column."""
+    """Column name -> index in the header, for known columns; raises ``OptionError`` for a missing or repeated column."""
     twice = [name for name in COLUMNS if header.count(name) > 1]
     missing = [name for name in needed if name not in header]
     if twice:

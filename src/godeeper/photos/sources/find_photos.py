@@ -1,7 +1,7 @@
 """Expand the arguments of a command to photos: folders, zips and lists become the photos in them.
 
-Links to folders are not followed here, unlike in ``folder.read_folder``: a link among class folders is a class on purpose,
-while a link in an arbitrary folder can lead anywhere.
+Links to folders are not followed here, unlike in ``folder.read_folder``.  A link among class folders is a class on purpose;
+a link in an arbitrary folder can lead anywhere.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ENDINGS = (*SUFFIX_FORMATS, *OTHER_SUFFIXES, *sorted(RAW_SUFFIXES))
 def opened(places: Iterable[str | Path]) -> Iterator[list[str | NamedPhoto]]:
     """All photos at ``places``; their files exist while the block runs.
 
-    A zip is unpacked within limits (see ``zip_archive``), and its photos are named as if it were a folder.  A list needs only
+    A zip is unpacked within limits (see ``zip_archive``), and its photos have names as in a folder.  A list needs only
     the column ``path``.
 
     >>> with opened(["examples/chelsea.jpg"]) as photos:
@@ -59,7 +59,7 @@ def at(place: Path, stack: ExitStack) -> list[str] | list[NamedPhoto]:
 
 
 def photos_in(places: Iterable[str | Path]) -> list[str]:
-    """The given files, and in place of each folder the sorted photos in and below it.
+    """The given files, with each folder replaced by the sorted photos in and below it.
 
     In folders, hidden files, files without a photo's suffix, and pictures that godeeper drew are left out.
 
@@ -83,7 +83,7 @@ def is_named_photo(name: str, path: str) -> bool:
 
 
 def walk(folder: str) -> Iterator[str]:
-    """Yield the photos in and below a folder, sorted.  They are texts: thousands of ``Path`` objects would take much memory."""
+    """Yield the sorted photos in and below a folder, as strings, since thousands of ``Path`` objects would take much memory."""
     paths, folders = [], set()
     try:
         with os.scandir(folder) as entries:

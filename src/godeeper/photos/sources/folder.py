@@ -1,4 +1,4 @@
-"""Read a folder of class folders: the class of each file.  Only names are used; no file is opened.
+"""Read a folder of class folders: list its files and their classes.  Only names are used; no file is opened.
 
 The name of a class is the path of its folder relative to the root, byte for byte: photos in ``a/b`` have the class ``a/b``.
 Photos in the root itself have no class; their label is empty.
@@ -25,13 +25,13 @@ SYSTEM_FOLDERS = {"__macosx", "@eadir", "$recycle.bin"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A ``file`` in a ``folder``, with its class (``label``), which is empty if it has none.
+    """A ``file`` in a ``folder``, with its class (``label``, empty if it has none).
 
     ``split``: the set that the user assigned (train, validation or test), if any.  ``group``: photos of one group stay in one
-    set.  ``shown``: its path from the root, if that is not class and file name.  ``listed``: whether a list names it as a photo.
-    ``remote``: the file, if it is at an address; ``path`` is then of no use.
+    set.  ``shown``: the file's path from the root, if it is not class and file name.  ``listed``: whether a list names the
+    file as a photo.  ``remote``: the file, if it is at an address; ``path`` is then meaningless.
 
-    ``folder`` is a text that all its files share: tens of thousands of ``Path`` objects would take much time and memory.
+    ``folder`` is a string, since tens of thousands of ``Path`` objects would take much time and memory.
     """
 
     folder: str
@@ -60,7 +60,7 @@ class Entry:
 
     @property
     def hidden(self) -> bool:
-        """Whether it is a hidden file or one that operating systems create, and no list names it."""
+        """Whether the file is hidden or made by an operating system, and no list names it."""
         return not self.listed and (self.file.startswith(".") or self.file.casefold() in SYSTEM_NAMES)
 
     @property
@@ -70,14 +70,14 @@ class Entry:
 
     @property
     def named_photo(self) -> bool:
-        """Whether it has a photo's suffix, or a list names it as a photo."""
+        """Whether the file has a photo's suffix, or a list names it as a photo."""
         return self.listed or self.suffix.lower() in PHOTO_SUFFIXES
 
 
 def read_folder(folder: Path) -> list[Entry]:
     """Every file below ``folder``, sorted by class and name; hidden folders are skipped.
 
-    Links are followed, so that a linked folder can be a class, and each folder is read once (``find_photos`` follows none).
+    Links are followed, so that a linked folder can be a class.  Each folder is read once.
 
     Raises:
         OptionError: the folder, or one below it, does not exist, is not a folder, or cannot be listed.
@@ -100,7 +100,7 @@ def read_folder(folder: Path) -> list[Entry]:
 
 
 def is_skipped(folder: str) -> bool:
-    """Whether a folder of that name is hidden, or one that operating systems create."""
+    """Whether a folder of that name is hidden or made by an operating system."""
     return folder.startswith(".") or folder.casefold() in SYSTEM_FOLDERS
 
 
@@ -115,7 +115,7 @@ def empty_folders(root: Path) -> list[str]:
 
 
 def identify(folder: str) -> tuple[int, int]:
-    """The device and inode of a folder, which are the same for all paths to it; raises ``OptionError``."""
+    """The device and inode of a folder, which are the same for all paths to the folder; raises ``OptionError``."""
     try:
         status = Path(folder).stat()
     except (OSError, ValueError) as error:

@@ -54,7 +54,7 @@ class Layout:
         return counted
 
     def beside(self, entries: Iterable[Entry]) -> Counter[str]:
-        """Folder -> number of files, for the folders beside the sets."""
+        """Folder -> number of files, for the folders next to the sets."""
         return Counter(self.parts(entry)[0] for entry in entries if any(self.parts(entry)) and not self.split_of(entry))
 
 
@@ -66,7 +66,7 @@ def set_named(name: str) -> str:
 def find_layout(entries: Sequence[Entry]) -> Layout | None:
     """The layout of a folder that is split into sets; None for other folders.
 
-    It is split if two or more folders are sets, or a single one without a folder beside it.
+    A folder is split if two or more of its folders are sets, or if its only folder is a set.
     """
     labels = [entry.label.split("/") for entry in entries if entry.named_photo and not entry.hidden]
     above = depth_above(labels)
@@ -100,7 +100,7 @@ def flat_sets(entries: Iterable[Entry]) -> list[str]:
 
 
 def repeated_notes(entries: Iterable[Entry]) -> Iterator[str]:
-    """Yield a note if folders were perhaps meant as sets: class names are repeated, or a set is beside classes."""
+    """Yield a note if folders may be meant as sets: class names are repeated, or a set is next to classes."""
     labels = {entry.label for entry in entries if entry.named_photo and not entry.hidden}
     tops: dict[str, list[str]] = defaultdict(list)
     for top, _, rest in (label.partition("/") for label in sorted(labels)):
@@ -134,7 +134,7 @@ def layout_notes(layout: Layout, entries: Sequence[Entry]) -> Iterator[str]:
 
 
 def meaning(parts: Counter[str]) -> str:
-    """The text on how the sets are used; ``parts``: number of photos by set."""
+    """The sentence that explains how the sets are used; ``parts``: number of photos by set."""
     test = (
         "test photos are not used for training or for any choice"
         if parts["test"]

@@ -39,7 +39,7 @@ class Source:
     temporary: bool = False
 
     def shown(self, entry: Entry) -> Path:
-        """The path to show for a file: its path, or for a zip, the zip's path followed by the name in the zip."""
+        """The path to show for a file; for a zip, the zip's path followed by the name in the zip."""
         return Path(self.place, entry.name) if self.temporary else entry.path
 
 
@@ -50,7 +50,7 @@ def open_source(place: str | Path, labels: str | Path | None = None, *, remote: 
     Args:
         place: a folder of class folders, a list, or a zip; with ``remote`` also the address of such a folder.
         labels: a list that selects photos of the folder ``place`` and gives their classes.
-        remote: photos at addresses, and lists of such, can be used.
+        remote: whether photos at addresses, and lists of them, can be used.
 
     Raises:
         OptionError: ``place`` does not exist, cannot be read or is of another kind, or a list or zip is invalid.
@@ -132,13 +132,13 @@ def from_address(address: str, labels: str | Path | None, *, remote: bool) -> So
 
 
 def remote_entry(file: RemotePhoto) -> Entry:
-    """A file at an address, with its class by its folder."""
+    """The entry of a file at an address; the class is the folder."""
     label, _, name = below(file).rpartition("/")
     return Entry("", name or file.name.rpartition("/")[2], label, remote=file)
 
 
 def arranged(place: Path | str, folder: Path | str, entries: list[Entry], notes: tuple[str, ...]) -> Source:
-    """The source of the files of a folder, split into sets or not; raises ``OptionError``."""
+    """Make a source of a folder's files, and assign sets if the folder is split; raises ``OptionError``."""
     layout = find_layout(entries)
     if layout is None:
         check_flat(place, entries)
@@ -146,7 +146,7 @@ def arranged(place: Path | str, folder: Path | str, entries: list[Entry], notes:
     parts = layout.counts(entries)
     if not parts["train"]:
         raise OptionError(
-            f"{place}: there is {' and '.join(part for part in SETS if parts[part])}, and no folder train; "
+            f"{place}: contains {' and '.join(part for part in SETS if parts[part])} photos, but no folder train; "
             "expected train/CLASS/… and perhaps test/CLASS/…"
         )
     kept = (entry for entry in entries if layout.split_of(entry) or not any(layout.parts(entry)))

@@ -1,7 +1,7 @@
 """Unpack a zip of photos into a temporary folder, with limits on the number of files and bytes.
 
-These zips are refused: with paths outside the folder, links, encrypted members, members of another length than stated, more
-than ``MOST_FILES`` files or ``MOST_BYTES`` bytes, or a compression ratio that photos do not have.
+A zip is refused if it has paths outside the folder, links, encrypted members, members whose length is not the stated one,
+more than ``MOST_FILES`` files or ``MOST_BYTES`` bytes, or a compression ratio that photos do not have.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FREE = 1 << 28
 def unzipped(place: Path) -> Iterator[Path]:
     """A temporary folder with the files of a zip, removed after the block.
 
-    If the zip has one folder around the class folders, as most programs pack them, it is that folder.
+    If one folder in the zip contains all class folders, as most programs pack them, that folder is returned.
 
     Raises:
         OptionError: the zip cannot be read, or is refused.
@@ -66,7 +66,7 @@ def unzipped(place: Path) -> Iterator[Path]:
 
 
 def names_in(place: Path) -> frozenset[str]:
-    """The names of a zip's files as ``unzipped`` gives them, relative to its folder; empty if the zip cannot be read, or is refused."""
+    """The names of a zip's files, relative to the folder of ``unzipped``; empty if the zip cannot be read or is refused."""
     try:
         status = place.stat()
     except (OSError, ValueError):
@@ -75,7 +75,7 @@ def names_in(place: Path) -> frozenset[str]:
 
 
 def read_member(place: Path, name: str, most: int) -> bytes:
-    """The first ``most`` bytes of a zip's file of that name; raises ``OSError`` if it cannot be read."""
+    """The first ``most`` bytes of the file ``name`` in a zip; raises ``OSError`` if it cannot be read."""
     status = place.stat()
     member = members_in(place, (status.st_size, status.st_mtime_ns)).get(name)
     if member is None:
@@ -89,7 +89,7 @@ def read_member(place: Path, name: str, most: int) -> bytes:
 
 @lru_cache(maxsize=4)
 def members_in(place: Path, version: tuple[int, int]) -> dict[str, zipfile.ZipInfo]:  # noqa: ARG001 (part of the cache's key)
-    """Name -> member of a zip, as ``names_in``; ``version``: size and time of change."""
+    """Name -> member of a zip, with the names of ``names_in``; ``version``: size and modification time."""
     try:
         with open_regular(place) as file, zipfile.ZipFile(file) as archive:
             members = checked(place, archive.infolist())
@@ -100,7 +100,7 @@ def members_in(place: Path, version: tuple[int, int]) -> dict[str, zipfile.ZipIn
 
 
 def outer_folders(paths: Sequence[PurePosixPath]) -> int:
-    """The number of single folders around the others, which ``inner`` enters."""
+    """The number of nested outer folders that ``inner`` enters."""
     above = 0
     while True:
         rest = [path.parts[above:] for path in paths]
@@ -110,7 +110,7 @@ def outer_folders(paths: Sequence[PurePosixPath]) -> int:
 
 
 def inner(folder: Path) -> Path:
-    """The folder, or the innermost of nested single subfolders that has folders in it."""
+    """Descend while a folder contains only one subfolder with folders in it; returns the last folder."""
     children = list(folder.iterdir())
     if len(children) == 1 and children[0].is_dir() and any(each.is_dir() for each in children[0].iterdir()):
         return inner(children[0])
@@ -156,7 +156,7 @@ def path_of(place: Path, member: zipfile.ZipInfo) -> PurePosixPath | None:
 
 
 def decoded(member: zipfile.ZipInfo) -> str:
-    """A member's name, decoded as UTF-8 if possible, also without the flag for UTF-8."""
+    """A member's name, decoded as UTF-8 if possible, even if the flag for UTF-8 is missing."""
     if member.flag_bits & 0x800:
         return member.filename
     try:

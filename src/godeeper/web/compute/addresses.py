@@ -23,7 +23,7 @@ def resolve_viewable(network: Network, address: str) -> Tensor:
 
 
 def resolve_all_viewable(network: Network, addresses: Sequence[str]) -> list[Tensor]:
-    """The tensors that addresses and patterns name; a pattern skips what the page cannot show.
+    """The tensors that addresses and patterns name; a pattern skips tensors that the page cannot show.
 
     Raises:
         GodeeperError: as ``resolve_viewable``, for an address that is not a pattern.

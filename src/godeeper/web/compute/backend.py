@@ -96,7 +96,7 @@ class Backend:
         return self.photos.get(photo_id)
 
     async def tensor(self, address: str) -> Tensor:
-        """The tensor of an address.  It is resolved in ``render_pool``, because an unknown address is compared with all names.
+        """The tensor of an address, resolved in ``render_pool`` because an unknown address is compared with all names.
 
         Raises:
             GodeeperError: as ``resolve_viewable``.
@@ -112,7 +112,7 @@ class Backend:
         return await run_in(self.render_pool, task)
 
     async def decode(self, task: Callable[[], Result]) -> Result:
-        """Run ``task`` in ``decode_pool``, whose one thread bounds the memory of decoding, and return its result."""
+        """Run ``task`` in ``decode_pool`` and return its result; the pool's single thread bounds the memory of decoding."""
         return await run_in(self.decode_pool, task)
 
     async def peek(self, photo: StoredPhoto, tensor: Tensor) -> Peek:

@@ -1,8 +1,8 @@
 """A forward pass: the values of every site of the network for one photo, computed segment by segment.
 
-The network is divided into its parts (stem, modules, classifier).  Each part has its own plan, fed with the last tensor of
-the part before.  This allows exact progress, showing the tensors of a part as soon as they are computed, and cancelling a
-pass between two parts.
+The network is divided into its parts (stem, modules, classifier).  Each part has a plan, fed with the last tensor of the
+part before.  Progress is therefore exact, a part's tensors can be shown as soon as they are computed, and a pass can be
+cancelled between two parts.
 """
 
 from __future__ import annotations

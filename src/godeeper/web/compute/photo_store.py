@@ -1,7 +1,7 @@
-"""The stored photos, in memory only.  Each has the network's input and a picture to display.
+"""The stored photos, in memory only, with the network's input and a picture to display.
 
-A photo's id is the first half of its SHA-256.  So a photo that is uploaded again has the same URLs, and nobody without the
-photo can guess them.  The least recently used photos are evicted first.
+A photo's id is the first half of its SHA-256.  Therefore a photo that is uploaded again has the same URLs, and nobody without
+the photo can guess them.  The least recently used photos are evicted first.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ QUALITY = 90
 MAX_PHOTOS = 64
 MAX_BYTES = 256 << 20
 MAX_JPEG2000_PIXELS, MAX_JPEG2000_BYTES = 8_000_000, 8 << 20
-"""Of a JPEG 2000: Pillow decodes it in one call, which lets no other thread run for about a second at these limits."""
+"""Limits for JPEG 2000, which Pillow decodes in one call; no other thread runs for about a second at these limits."""
 WHOLE_PHOTO = ("jpeg", "decode", "cast", "expand")
 """Preprocessing steps whose values are as large as the photo; they are not stored."""
 
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """One photo: its facts, the network's input before scaling, and a picture to display.
+    """One photo: its metadata, the network's input before scaling, and a picture to display.
 
-    ``size``: (width, height) of the upright photo. ``used``: (left, top, right, bottom) of the part that the network
-    sees, in pixels of the upright photo. ``resized``: (1, S, S, 3) float32 from 0 to 255. ``display``: a JPEG of at
-    most ``LONGEST_SIDE`` pixels per side; its size is ``display_size``.
+    ``size``: (width, height) of the upright photo.  ``used``: (left, top, right, bottom) of the part that the network sees,
+    in pixels of the upright photo.  ``resized``: (1, S, S, 3) float32 from 0 to 255.  ``display``: a JPEG with sides of at
+    most ``LONGEST_SIDE`` pixels.  ``display_size``: (width, height) of this JPEG.
     """
 
     id: str
@@ -67,7 +67,7 @@ class StoredPhoto:
 
     @cached_property
     def photo(self) -> Photo:
-        """The photo for a peek's provenance: its facts, with the network's input as the image."""
+        """The photo for a peek's provenance, with the network's input as its image."""
         return Photo(self.name, self.sha256, self.input_image, self.notes)
 
     @property
@@ -144,7 +144,7 @@ class PhotoStore:
         return photo_id in self.cache
 
     def add(self, photo: StoredPhoto) -> None:
-        """Store ``photo``; if it is stored already, only its name changes."""
+        """Store ``photo``; if it is already stored, only its name changes."""
         stored = self.cache.peek(photo.id) or photo
         self.cache.put(photo.id, stored if stored.name == photo.name else replace(stored, name=photo.name))
         self.cache.evict()

@@ -13,5 +13,5 @@ Result = TypeVar("Result")
 
 async def run_in(pool: ThreadPoolExecutor, task: Callable[[], Result]) -> Result:
     """Run ``task`` in a thread of ``pool`` and return its result."""
-    context = copy_context()  # it holds the path that the page is mounted at
+    context = copy_context()  # contains the path under which the page is mounted
     return await asyncio.get_running_loop().run_in_executor(pool, lambda: context.run(task))

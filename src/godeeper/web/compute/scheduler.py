@@ -1,6 +1,6 @@
-"""Schedules forward passes: one segment of one photo at a time, as long as a client waits for it.
+"""Schedules forward passes: one segment of one photo at a time, while a client waits for it.
 
-The event loop schedules the segments and one thread computes them, because ONNX Runtime uses all cores by itself.  Clients
+The event loop schedules the segments and one thread computes them, because ONNX Runtime already uses all cores.  Clients
 subscribe to a photo's pass up to some segment.  A client that disconnects cancels its subscription, and a pass without
 subscriptions stops after the current segment.  A browser tab that opens another photo cancels its earlier subscription.
 """
@@ -89,7 +89,7 @@ class Scheduler:
     async def progress(self, photo: StoredPhoto, tab: str | None) -> AsyncGenerator[tuple[int, Segment | None]]:
         """Yield (number, segment) for each segment of a photo's pass as soon as it is computed; numbers start at 1.
 
-        Segments already in memory are yielded at once.  If other passes come first, the first item is (their count, None).
+        Segments already in memory are yielded at once.  If other passes are computed first, the first item is (their number, None).
         """
         async with self.subscribed(photo, len(self.segments), tab) as (job, subscription):
             ahead = self.jobs_ahead(photo)
@@ -107,7 +107,7 @@ class Scheduler:
                 self.passes.evict(in_use=self.jobs)
 
     def jobs_ahead(self, photo: StoredPhoto) -> int:
-        """The number of passes that are computed before a photo's; 0 if the photo's pass has begun."""
+        """The number of passes that are computed before a photo's pass; 0 if the photo's pass has begun."""
         if photo.id not in self.jobs or self.jobs[photo.id].forward.done:
             return 0
         ahead = list(self.jobs)[: list(self.jobs).index(photo.id)]
@@ -156,7 +156,7 @@ class Scheduler:
             job.notify()
 
     async def compute(self, photo_id: str, job: Job) -> None:
-        """Once the network is free, compute one segment after another while any are requested."""
+        """Wait until the network is free, then compute the segments in order while any are requested."""
         async with self.network_lock:
             try:
                 while job.forward.done < job.requested:

@@ -1,7 +1,7 @@
 """``ServedIndex``: a filter index with the folder of its photos, and the crops that were cut from them.
 
-A client names a photo by its number in the index, never by a path.  A photo is shown only if its file has the SHA-256 that the
-index has.
+A client names a photo by its number in the index, never by a path.  A photo is shown only if its file has the SHA-256 that is
+in the index.
 """
 
 from __future__ import annotations
@@ -45,10 +45,11 @@ CropKey = tuple[int, int, int]  # site, filter, number of the photo
 
 @dataclass(frozen=True)
 class ServedIndex:
-    """An index, and where its photos are.
+    """An index, and the location of its photos.
 
-    ``folder``: of the photos, or their zip; None if it is not known.  ``what``: its photos in words, such as ``the 300 photos in photos/``.
-    ``photos``: decoded photos by number, used by the decoding thread only.  ``crops``: JPEG files, used by the event loop only.
+    ``folder``: the folder or zip of the photos; None if unknown.  ``what``: a description of the photos, such as
+    ``the 300 photos in photos``.  ``photos``: decoded photos by number, used by the decoding thread only.  ``crops``: JPEG
+    files, used by the event loop only.
     """
 
     index: FilterIndex
@@ -63,18 +64,18 @@ class ServedIndex:
     )
 
     def filter(self, tensor: Tensor, number: int) -> IndexedFilter:
-        """The index's record of one filter; raises ``AddressError`` if it does not hold that tensor."""
+        """The index's record of one filter; raises ``AddressError`` if the tensor is not in the index."""
         return self.index.filters(replace(tensor, channels=(number,)))[0]
 
     def path_of(self, name: str) -> Path | None:
-        """Where a photo is; None if the folder is not known, or the photo is not in it."""
+        """The path of a photo; None if the folder is unknown or ``name`` leads out of the folder."""
         relative = PurePosixPath(name)
         if self.folder is None or relative.is_absolute() or ".." in relative.parts:
             return None
         return self.folder / relative
 
     def problem(self, photo: IndexedPhoto) -> str | None:
-        """Why a photo cannot be shown, as far as is known without reading it."""
+        """The reason why a photo cannot be shown, if one can be found without reading the photo."""
         if photo.row is None:
             return "the map is the same everywhere"
         if self.folder is None:
@@ -99,7 +100,7 @@ class ServedIndex:
             return file.read(MAX_BYTES + 1)
 
     def activation(self, tensor: Tensor, number: int, photo: int) -> TopActivation:
-        """The activation of a filter for a photo; raises ``RequestError`` if the index does not have that photo for the filter."""
+        """The activation of a filter for a photo; raises ``RequestError`` if the index has no such activation."""
         found = self.filter(tensor, number)
         for each in (*found.top, *found.examples.values()):
             if each.number == photo and each.row is not None and each.column is not None:
@@ -113,7 +114,7 @@ class ServedIndex:
         raise not_found(f"the index has no photo {photo} to show for filter {number} of {tensor.address}")
 
     def photo(self, number: int, activation: TopActivation, network: Network) -> StoredPhoto:
-        """The photo of an activation, decoded; raises ``RequestError`` if its file is not the indexed one any more."""
+        """The decoded photo of an activation; raises ``RequestError`` if its file is missing or has changed."""
         photo = self.photos.get(number)
         if photo is None:
             photo = read_indexed(self, activation, network)
@@ -123,10 +124,10 @@ class ServedIndex:
 
 
 def served_index(path: Path, folder: str | Path | None, network: Network) -> ServedIndex:
-    """The index in a file, to be served; ``folder``: where its photos are now, or None if they did not move.
+    """Open an index to serve it; ``folder``: the current folder of its photos, or None if they have not moved.
 
     Raises:
-        IndexFileError: it cannot be read, or does not fit the network.
+        IndexFileError: the index cannot be read, or does not fit the network.
     """
     index = read_index(path)
     check_network(index, network)

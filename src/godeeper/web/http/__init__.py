@@ -1,1 +1,1 @@
-"""The HTTP layer of the page: connections, access control, uploads, errors.  It imports nothing about networks."""
+"""The HTTP layer of the page: connections, access control, uploads, errors.  It does not depend on the network."""

@@ -1,8 +1,8 @@
 """Limits on connections: their number, slow requests, slow readers, and unread bytes.
 
-If there are too many connections, a new one replaces a connection of the client that has most: the one that has been idle
-longest, or else the one that sends its body most slowly.  A client that reads a response too slowly is disconnected.  If
-all connections together hold too many unread bytes, those with most are disconnected.
+If there are too many connections, a new connection replaces one of the client with the most connections: the one that has
+been idle longest or, if none is idle, the one that sends its body most slowly.  A client that reads a response too slowly is
+disconnected.  If all connections together hold too many unread bytes, those with the most are disconnected.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .hosts import Network, is_in
 
 MEBIBYTE = 1 << 20
 SENT_AHEAD = 256 << 10
-"""Bytes of a response that the system may buffer.  Only bytes beyond these show how fast the client reads."""
+"""Bytes of a response that the system may buffer; only further bytes show how fast the client reads."""
 SPARE_FILES = 128  # open files reserved for the rest of the program
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on connections.  ``proxies``: clients that may have all connections, because they serve many others."""
+    """Limits on connections; ``proxies`` may use all connections, because each serves many clients."""
 
     head: float = 20.0  # seconds for the head of a request
     stall: float = 20.0  # seconds that a client may read nothing
@@ -38,7 +38,7 @@ class Limits:
 
     @property
     def most_connections(self) -> int:
-        """``most``, or fewer if the system lets a process open fewer files."""
+        """``most``, or fewer if the system limits open files."""
         try:
             import resource
         except ImportError:  # not on Windows
@@ -48,7 +48,7 @@ class Limits:
 
 
 class Connection(H11Protocol):
-    """uvicorn's protocol with a timeout for the head of a request (slow-loris), and one for clients that do not read."""
+    """uvicorn's protocol with timeouts for slow request heads (Slowloris attacks) and for clients that do not read."""
 
     limiter: ClassVar[ConnectionLimiter]
     timeout: asyncio.TimerHandle | None = None
@@ -56,8 +56,8 @@ class Connection(H11Protocol):
     taken = 0.0  # bytes that the client has read since it became slow
     slow_since: float | None = None
     idle_since = 0.0
-    began = 0.0  # when the head of the last request was complete
-    came = 0  # bytes received since then
+    began = 0.0  # time at which the head of the last request was complete
+    came = 0  # bytes received since ``began``
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
@@ -101,7 +101,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Called when the write buffer is full: the client reads more slowly than we write."""
+        """Called when the write buffer is full, because the client reads more slowly than the server writes."""
         super().pause_writing()
         self.limiter.limit_unread()
 
@@ -112,7 +112,7 @@ class Connection(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether there is no request, and no response left to send."""
+        """Whether no request is in progress and no response is left to send."""
         return (self.cycle is None or self.cycle.response_complete) and not self.transport.get_write_buffer_size()
 
     @property
@@ -149,7 +149,7 @@ class Connection(H11Protocol):
 
 
 class ConnectionLimiter:
-    """All connections of a server."""
+    """Keeps the connections of a server within their limits."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.most = limits, limits.most_connections
@@ -194,7 +194,7 @@ class ConnectionLimiter:
         self.limit_unread()
 
     def limit_unread(self) -> None:
-        """Disconnect the connections with most unread bytes until the others are within the limit."""
+        """Disconnect the clients with the most unread bytes until the others are within the limit."""
         sizes = {member: member.transport.get_write_buffer_size() for member in self.members}
         total = sum(sizes.values())
         while total > self.limits.most_unread_bytes:

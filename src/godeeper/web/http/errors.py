@@ -35,7 +35,7 @@ def not_found(message: str) -> RequestError:
 
 
 def not_kept(photo: str) -> RequestError:
-    """The error for a photo that is not, or no longer, in memory."""
+    """The error for a photo that is not in memory."""
     return not_found(
         f"no photo {photo[:40]!r} here: photos are kept only in memory, and old ones are dropped when it fills; upload the photo again"
     )

@@ -30,7 +30,7 @@ class ForgedHeader(Exception):
 
 @dataclass(frozen=True)
 class BrowserRequest:
-    """One request.  ``path`` does not include ``root``, the prefix before it.  Missing headers are None."""
+    """One request.  ``root`` is the prefix before ``path``.  Missing headers are None."""
 
     method: str
     path: str
@@ -87,7 +87,7 @@ class BrowserRequest:
         }
 
     def root_text(self, scope: Scope) -> str:
-        """The root, decoded, because the path of a mount may have characters that are encoded in URLs."""
+        """The root with the mount's path decoded, since that path may have characters that URLs encode."""
         mount = str(scope.get("root_path", ""))
         return self.root.removesuffix(quote(mount)) + mount
 
@@ -119,12 +119,12 @@ def browser_request(scope: Scope, proxies: tuple[Network, ...], root_path: str) 
 
 
 def below(path: str, prefix: str) -> str:
-    """A path without a prefix; unchanged if a proxy has removed the prefix already."""
+    """Remove a prefix from a path; the path is unchanged if a proxy has already removed the prefix."""
     return path[len(prefix) :] if path == prefix or path.startswith(f"{prefix}/") else path
 
 
 def forwarded(headers: Headers) -> dict[str, str]:
-    """The host, scheme and prefix that a proxy sent, without those it did not send; raises ``ForgedHeader``."""
+    """The host, scheme and prefix that a proxy sent; missing ones are left out.  Raises ``ForgedHeader``."""
     last = {name: values(headers, f"x-forwarded-{name}")[-1:] for name in ("host", "proto", "prefix")}
     sent = {name: found[0] for name, found in last.items() if found}
     if sent.get("proto", "http") not in ("http", "https"):
@@ -149,7 +149,7 @@ def values(headers: Headers, name: str) -> list[str]:
 
 
 def only(headers: Headers, name: str) -> str | None:
-    """The value of a header; repeated headers are joined, so that they match no expected value."""
+    """The value of a header; repeated headers are joined, so they match no expected value."""
     found = headers.getlist(name)
     return ", ".join(found) if found else None
 

@@ -1,14 +1,13 @@
 """ASGI middleware that controls access: checks host, origin and token, and sets the security headers.
 
-Any web site can make a browser send requests to this machine.  So the ``Host`` must be one of ours (against DNS rebinding),
-requests that change something must come from our own pages (against cross-site request forgery), and another site may link
-to our pages, but may not frame them, call ``/api/`` or show our pictures.  If anyone other than this machine's users can
-reach the server, nothing is served without the token.
+Any web site can make a browser send requests to this machine.  Therefore the ``Host`` must be one of ours (against DNS
+rebinding), and requests that change something must come from our own pages (against cross-site request forgery).  Another
+site may link to our pages, but may not frame them, call ``/api/`` or show our pictures.  If other machines can reach the
+server, nothing is served without the token.
 
-Browsers describe where a request comes from in ``Sec-Fetch-*``.  Old browsers do not, and no browser does over plain HTTP to
-another machine.  In those cases we check ``Origin`` and ``Referer``, which a page can suppress, and the token's cookie, which
-is not sent with requests from other sites.  An old browser on loopback that sends none of these cannot be distinguished from
-a program.
+Browsers describe the origin of a request in ``Sec-Fetch-*``.  Old browsers do not, and no browser does over plain HTTP to
+another machine.  In these cases the guard checks ``Origin`` and ``Referer``, which a page can suppress, and the token's cookie, which browsers
+do not send with requests from other sites.  An old browser on loopback that sends none of these looks like a program.
 """
 
 from __future__ import annotations
@@ -44,16 +43,16 @@ HEADERS = {
     "permissions-policy": "camera=(self), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""Default headers of all responses.  ``no-store`` also keeps browsers from writing photos to disk."""
+"""Default headers of all responses; ``no-store`` keeps browsers from writing photos to disk."""
 
 
 @dataclass(frozen=True)
 class Rules:
     """The access rules.
 
-    ``port``: the port we listen on; None accepts any port, because another server listens.  ``allowed``: hosts to accept
-    besides loopback and the address of the connection; ``HostAndPort("*")`` is any host.  ``token``: the token that requests
-    must carry; None requires none.  ``proxies``: the networks from which ``X-Forwarded-*`` headers are trusted.
+    ``port``: the port we listen on; None accepts any port, for an application inside another server.  ``allowed``: hosts to
+    accept besides loopback and the address of the connection; ``HostAndPort("*")`` is any host.  ``token``: the token that
+    requests must carry; None requires none.  ``proxies``: the networks from which ``X-Forwarded-*`` headers are trusted.
     ``root_path``: the prefix of our paths.  ``frame_ancestors``: the origins that may show our pages in a frame.
     """
 
@@ -124,7 +123,7 @@ class Guard:
         return None if self.token.is_carried(request.headers) else unauthorized(request)
 
     def refusal(self, request: BrowserRequest) -> str | None:
-        """The reason to refuse a request whether or not it has the token; None if there is no reason."""
+        """The reason to refuse a request even with the token; None if there is no reason."""
         place = parse_place(request.host) if request.host is not None else None
         if place is None or not self.is_our_host(place, request):
             got = (request.host or "none")[:80]
@@ -143,7 +142,7 @@ class Guard:
         origin, site = request.origin, request.site
         if site not in (None, "none", "same-origin"):
             return False
-        if origin == "null" and site == "same-origin":  # a form on our own page, whose policy is to send no referrer
+        if origin == "null" and site == "same-origin":  # a form on our own page, which sends no referrer
             return True
         if origin is not None and not same_origin(origin, place):
             return site == "same-origin" and self.is_our_name(origin)  # a proxy changed the Host header
@@ -151,7 +150,7 @@ class Guard:
         return site is not None or not is_api or request.referer is None or same_origin(request.referer, place)
 
     def may_navigate(self, request: BrowserRequest) -> bool:
-        """Whether another site may link here: only to a page, at the top level or in a frame that the rules allow."""
+        """Whether the request opens a page, at the top level or in an allowed frame; other sites may link to pages."""
         if request.method not in SAFE or request.path.startswith(API) or request.origin not in (None, "null"):
             return False
         frames = ("iframe", "frame") if self.rules.frame_ancestors else ()
@@ -165,7 +164,7 @@ class Guard:
         return any(known.host in (place.host, "*") and known.port in (None, place.port) for known in self.rules.allowed)
 
     def is_our_name(self, origin: str) -> bool:
-        """Whether an origin's host is certainly ours; its port does not matter."""
+        """Whether an origin's host is loopback or allowed by name; the port does not matter."""
         place = parse_place(origin.partition("://")[2])
         return place is not None and (
             is_loopback(place.host) or any(place.host == known.host for known in self.rules.allowed)

@@ -34,7 +34,7 @@ def parse_place(text: str) -> HostAndPort | None:
 
 
 def plain_host(host: str) -> str:
-    """A host in its normal form: lower case, without a final dot or a zone, and IPv4-mapped IPv6 as IPv4."""
+    """Normalise a host: lower case, no final dot, no zone, and IPv4 for IPv4-mapped IPv6."""
     name = host.lower().removesuffix(".")
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
@@ -80,13 +80,13 @@ def is_in(host: str, networks: tuple[Network, ...]) -> bool:
 
 
 def machine_names() -> tuple[str, ...]:
-    """The host names of this machine, which no other site can use as its own."""
+    """The host names of this machine; another site cannot have these names."""
     name = plain_host(socket.gethostname())
     return (name, f"{name}.local") if name and "." not in name else (name,)
 
 
 def outward_address(host: str) -> str:
-    """The address to print for a server on ``host``; if it listens on all addresses, the one that others can reach."""
+    """The address to print for a server on ``host``; if that means all addresses, one that other machines can reach."""
     if host not in EVERYWHERE:
         return host
     family, far = (socket.AF_INET, "192.0.2.1") if host == EVERYWHERE[0] else (socket.AF_INET6, "2001:db8::1")

@@ -1,4 +1,4 @@
-"""The path that the page is mounted at: the prefix of its paths in links, redirects and records.
+"""The path under which the page is mounted: the prefix of its paths in links, redirects and records.
 
 The guard sets it for each request, because a proxy, ``--root-path`` or another application may mount the page anywhere.
 """

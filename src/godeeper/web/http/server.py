@@ -35,7 +35,7 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server with connection limits.  At shutdown it first calls ``on_stop``, which ends open streams."""
+    """uvicorn's server with connection limits.  At shutdown, it first calls ``on_stop``, which ends open streams."""
 
     def __init__(self, app: ASGIApp, limits: Limits | None = None, on_stop: Callable[[], None] | None = None) -> None:
         self.limiter, self.on_stop = ConnectionLimiter(limits or Limits()), on_stop

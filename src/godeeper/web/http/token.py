@@ -1,10 +1,10 @@
-"""The access token: checking it, and moving it from the printed URL into a cookie.
+"""The access token: check it, and move it from the printed URL into a cookie.
 
 The printed URL contains the token (``?token=…``).  The first visit sets a cookie and redirects to the same URL without the
-token, so that the token stays neither in the address bar nor in bookmarks.  Programs send
-``Authorization: Bearer TOKEN``.  The cookie holds a hash of the token, belongs to one host and is ``SameSite=Strict``.  It
-therefore also shows that a request does not come from another site, which browsers do not tell over plain HTTP to another
-machine.
+token, which keeps the token out of the address bar and bookmarks.  Programs send ``Authorization: Bearer TOKEN``.
+
+The cookie holds a hash of the token, belongs to one host and is ``SameSite=Strict``.  It therefore also shows that a request
+does not come from another site.  Over plain HTTP to another machine, nothing else shows that.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Token:
     def welcome(self, path: str, query: str, *, is_https: bool, from_elsewhere: bool) -> Response:
         """Set the cookie and redirect to the same page without the token.
 
-        If the visitor followed a link on another site (``from_elsewhere``), the browser would not send the cookie after an
-        HTTP redirect, so the response is then a page that redirects.
+        If the visitor followed a link on another site (``from_elsewhere``), the response is a page that redirects, because
+        the browser would not send the cookie after an HTTP redirect.
         """
         rest = "&".join(part for part in query.split("&") if part and not is_token(part))
         where = at(quote(f"/{path.lstrip('/')}")) + (f"?{rest}" if rest else "")
@@ -92,7 +92,7 @@ HOW = "open the printed address, or send Authorization: Bearer TOKEN"
 def token_page() -> Response:
     """The page for a browser without the token.
 
-    Browsers do not send the cookie when a link on another site is followed, but they do when the link on this page is.
+    Browsers do not send the cookie with a link from another site, so this page has a link to itself.
     """
     body = (
         f'{HEAD}<p>{NEEDED.capitalize()}: {HOW}.</p><p><a href="">If this browser has already done so, continue</a></p>'

@@ -47,7 +47,7 @@ class Upload:
 class FormParser(MultiPartParser):
     """Starlette's parser for multipart forms, with our limits; the file stays in memory."""
 
-    spool_max_size = MAX_BYTES  # more than a body may hold, so no file is written to the disk
+    spool_max_size = MAX_BYTES  # the limit of a whole body, so no file is written to the disk
 
     def __init__(self, headers: Headers, stream: AsyncGenerator[bytes]) -> None:
         limits = {"max_files": 1, "max_fields": MAX_FIELDS, "max_part_size": MAX_FIELD_BYTES}
@@ -70,8 +70,8 @@ class FormParser(MultiPartParser):
 class UploadTimer:
     """The minimum speed of an upload.
 
-    After the first ``grace`` seconds, an upload must arrive at ``rate`` bytes per second on average, and never pause for
-    ``idle`` seconds.  So 8 MB at 1 Mbit/s, which take a minute, are accepted, and 100 bytes per second are not.
+    After the first ``grace`` seconds, an upload must arrive at ``rate`` bytes per second on average.  It must never pause for
+    ``idle`` seconds.  For example, 8 MB at 1 Mbit/s are accepted, and 100 bytes per second are not.
     """
 
     grace: float = 10.0
@@ -84,7 +84,7 @@ class UploadTimer:
 
 
 class UploadReader:
-    """Reads any number of uploads at once, with limits on their total memory and on the speed of each."""
+    """Reads any number of uploads at once, with limits on their total memory and their speed."""
 
     def __init__(
         self, timer: UploadTimer | None = None, most_bytes: int = MAX_BYTES, memory: UploadMemory | None = None
@@ -95,7 +95,7 @@ class UploadReader:
 
     @asynccontextmanager
     async def receive(self, request: Request) -> AsyncGenerator[Upload]:
-        """The form of a request; its memory is reserved until the block ends.  Raises ``RequestError`` if it cannot be read."""
+        """The form of a request, with memory reserved until the block ends; raises ``RequestError`` if it cannot be read."""
         check_headers(request, self.most_bytes)
         with self.memory.reserve(request.client.host if request.client else "") as reservation:
             try:
@@ -122,7 +122,7 @@ class UploadReader:
             ) from None
 
     async def body(self, request: Request, reservation: Reservation) -> AsyncGenerator[bytes]:
-        """The body in pieces; raises ``RequestError`` if it is too long or too slow, not counting the time it waits for memory."""
+        """The body in pieces; raises ``RequestError`` if it is too long or too slow.  Waiting for memory does not count."""
         clock, stream = asyncio.get_running_loop().time, request.stream()
         start = last = clock()
         while (

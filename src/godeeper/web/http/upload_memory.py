@@ -1,8 +1,8 @@
 """The memory that uploads share, so that a slow upload reserves only the bytes it has sent.
 
-Any number of uploads may arrive at once; together they hold at most ``max_bytes``.  A part of this is reserved for one of the
-waiting uploads, so that one can always finish and free its memory.  If no memory is freed for a while, the slowest upload
-of the client that holds most is dropped.
+Any number of uploads may arrive at once; together they hold at most ``max_bytes``.  Part of this memory is reserved for one
+of the waiting uploads, so that one upload can always finish.  If no memory is freed for a while, the slowest upload of the
+client that holds the most memory is dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Reservation:
     def __init__(self, client: str) -> None:
         self.client, self.held, self.start = client, 0, asyncio.get_running_loop().time()
         self.is_arriving, self.is_dropped = True, False
-        self.limit: asyncio.Timeout | None = None  # of waiting for the client's next bytes
+        self.limit: asyncio.Timeout | None = None  # the timeout for the client's next bytes
 
     def drop(self) -> None:
         """Drop the upload, and end its wait."""
@@ -38,7 +38,7 @@ class UploadMemory:
     """The reservations of all uploads."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, spare_bytes: int = MAX_BYTES // 4, stall: float = STALL) -> None:
-        """``spare_bytes``: the memory reserved for one waiting upload, as large as the largest photo."""
+        """``spare_bytes``: the memory reserved for one waiting upload, enough for the largest photo."""
         self.max_bytes, self.spare_bytes, self.stall = max_bytes, spare_bytes, stall
         self.uploads: list[Reservation] = []
         self.preferred: Reservation | None = None
@@ -82,7 +82,7 @@ class UploadMemory:
         return self.held + count <= self.max_bytes - (0 if upload is self.preferred else self.spare_bytes)
 
     def drop_slowest(self) -> None:
-        """Drop the slowest upload of the client that holds most."""
+        """Drop the slowest upload of the client that holds the most memory."""
         arriving = [upload for upload in self.uploads if upload.is_arriving and not upload.is_dropped]
         if not arriving:
             return

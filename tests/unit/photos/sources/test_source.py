@@ -121,7 +121,7 @@ def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], not
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
-        (["test/cat/1.png", "val/cat/2.png"], "there is validation and test, and no folder train"),
+        (["test/cat/1.png", "val/cat/2.png"], "contains validation and test photos, but no folder train"),
         (["train/1.png", "test/2.png"], "the photos in test, train have no class"),
         (["train/cat/1.png", "train/dog/2.png", "test/3.png"], "the photos in test have no class"),
     ],
