@@ -121,8 +121,8 @@ def sum_of(found: Contributions) -> dict[str, Any]:
     """The photo, the filter's map and the terms of its value, for the template."""
     positive, negative = found.greatest(TERMS)
     readers = (
-        ("adds most on this photo to", found.listeners[:LISTENERS]),
-        ("has the greatest weights in", found.by_weight(LISTENERS)),
+        ("largest contributions on this photo", found.listeners[:LISTENERS]),
+        ("greatest weights", found.by_weight(LISTENERS)),
     )
     return {
         "photo": None if found.image is None else uri(with_field(found), "JPEG"),

@@ -176,7 +176,7 @@ def file_system(address: str) -> tuple[Any, str]:
 
 
 def selector(folder: str) -> Any:
-    """pyarrow's selector for all files in and below a folder."""
+    """The selector of pyarrow for all files in and below a folder."""
     from pyarrow import fs
 
     return fs.FileSelector(folder, recursive=True)

@@ -22,7 +22,7 @@ from .pca import Floats
 DIRECTIONS = 64
 KNOWN = 0.95  # the share of held-out photos that lie within the radius
 POWER = 2.0  # exponent of the squared distance; logits grow with the distance, and the temperature must grow faster
-THINNEST = 1e-5  # least squared width, as a share of the mean; otherwise the width is 0 if photos vary in few directions
+THINNEST = 1e-5  # least squared width, as a share of the mean; avoids a width of 0 if photos vary in few directions
 
 Doubles = NDArray[np.float64]
 
