@@ -189,7 +189,7 @@ def test_a_dead_filter_is_said_to_be_dead(net: Network, tmp_path: Path) -> None:
         (3.0, None, None, "not checked"),
         (1.0, 2.0, 0.9, "best photo activates the filter more"),
         (3.0, 2.0, None, "not checked"),
-        (3.0, 2.0, LEAST_SIMILARITY - 0.01, "in another way"),
+        (3.0, 2.0, LEAST_SIMILARITY - 0.01, "other earlier filters"),
     ],
 )
 def test_a_picture_is_doubted(value: float, best: float | None, similar: float | None, says: str) -> None:
