@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def test_a_scale_that_fails_to_load_is_reset(lost: str, page: Page) -> None:
     assert page.get_by_label("Colour").input_value() == "grey"
     assert page.locator(".ends").all_inner_texts() == legend
     assert "scale=signed" not in page.url
-    page.unroute(away)
+    page.unroute_all(behavior="wait")
     page.get_by_label("Scale").select_option("signed")
     page.wait_for_url("**scale=signed**")
     assert page.locator(".ends").all_inner_texts() != legend
@@ -58,7 +59,7 @@ def test_the_search_recovers(page: Page) -> None:
     page.route("**/api/tensors", lambda route: route.abort())
     page.locator("#search").fill("mixed_1")
     page.locator("#found", has_text="does not respond").wait_for()
-    page.unroute("**/api/tensors")
+    page.unroute_all(behavior="wait")
     page.locator("#search").fill("mixed_10")
     page.locator('#found [role="option"]').first.wait_for()
 
@@ -82,7 +83,7 @@ def test_a_map_resumes(page: Page) -> None:
     drop(page, photo(7001))
     page.locator("#progress [role=status]", has_text="Trying again").wait_for()
     assert page.locator("#sheet[data-ready]").count() == 0
-    page.unroute(STREAM)
+    page.unroute_all(behavior="wait")
     wait_for_pictures(page)
     assert not page.locator("#progress").is_visible()
 
@@ -109,7 +110,7 @@ def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
     page.locator("#progress [role=status]", has_text="Waiting").wait_for()
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
     page.evaluate("document.getElementById('costs').checked = true")
-    page.unroute(STREAM)
+    page.unroute_all(behavior="ignoreErrors")  # the page has closed the stream, so its request has no end to wait for
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     wait_for_pictures(page)
     assert page.locator("#sheet.costs").count() == 1
@@ -122,8 +123,10 @@ def test_pictures_are_loaded_again(page: Page) -> None:
     page.goto(DEMO)
     page.wait_for_timeout(500)
     assert not page.evaluate(ALL_LOADED)
-    page.unroute("**/thumbnail/**")
+    page.unroute_all(behavior="wait")
+    until = time.monotonic() + 60
     while not page.evaluate(ALL_LOADED):
+        assert time.monotonic() < until, "thumbnails were missing a minute after the server came back"
         page.wait_for_timeout(200)
 
 
@@ -133,7 +136,7 @@ def test_values_are_fetched_again(page: Page) -> None:
         page.route(lost, lambda route: route.abort())
         page.goto(f"{DEMO}/tensor/mixed/tower_2/conv")
         page.locator(".words", has_text="Trying again").wait_for()
-        page.unroute(lost)
+        page.unroute_all(behavior="wait")
         wait_for_mosaic(page)
         assert "Trying" not in page.locator(".words").inner_text()
         point_at(page, 0, 3, 3)
@@ -148,7 +151,7 @@ def test_a_filter_keeps_its_picture(page: Page) -> None:
     page.locator("#problem", has_text="does not respond").wait_for()
     assert page.get_by_label("Scale").input_value() == "filter"
     assert page.get_by_label("Colour").input_value() == "grey"
-    page.unroute("**/api/health")
+    page.unroute_all(behavior="wait")
     page.get_by_label("Scale").select_option("signed")
     page.wait_for_url("**scale=signed**")
 

@@ -45,10 +45,11 @@ def test_the_page_works_in_a_frame(new_context: Callable[..., BrowserContext]) -
     with notebook() as origin:
         running = serve(["--frame", origin])
         page = new_context(viewport={"width": 1440, "height": 900}).new_page()
-        page.goto(f"{origin}/?{next(running)}{DEMO}")
+        address = next(running)
+        page.goto(f"{origin}/?{address}{DEMO}")
         inside = page.frame_locator("iframe")
         inside.locator("#sheet[data-ready]").wait_for()
-        page.frames[1].evaluate(f"location.assign('{CONV}')")
+        page.frames[1].goto(f"{address}{CONV}")
         inside.locator("#mosaic[data-ready]").wait_for()
         inside.get_by_label("Scale").select_option("signed")
         inside.locator(".ramp-blue-orange").wait_for()

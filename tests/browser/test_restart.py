@@ -89,7 +89,7 @@ def test_a_map_continues(blocking: Page, restarted: Server) -> None:
     """The map reports that the server does not respond, and the restarted server finishes the forward pass."""
     page = blocking
     held: list[Route] = []
-    page.route(STREAM, lambda route: held.append(route))
+    page.route(STREAM, lambda route: route.continue_() if held else held.append(route))
     page.goto(DEMO)
     page.evaluate("window.first = true")
     while not held:
@@ -97,7 +97,7 @@ def test_a_map_continues(blocking: Page, restarted: Server) -> None:
     restarted.kill()
     held[0].continue_()
     page.locator("#progress [role=status]", has_text="Trying again").wait_for()
-    page.unroute(STREAM)
+    page.unroute_all(behavior="wait")
     restarted.start()
     wait_for_pictures(page)
     assert page.evaluate("window.first")
