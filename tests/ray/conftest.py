@@ -38,6 +38,15 @@ def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
     return folder
 
 
+def some(photos: Path, numbers: range, folder: Path) -> Path:
+    """The photos of these numbers, copied into their class folders in ``folder``."""
+    for number in numbers:
+        path = Path(("dark", "bright")[number % 2], f"{number:02}.png")
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photos / path, folder / path)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def _ray() -> Iterator[None]:
     """Ray on this machine, for all tests and commands in this process, with credentials for the fake S3."""

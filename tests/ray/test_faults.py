@@ -59,9 +59,10 @@ def embed_with_full_disk(disk: Path, kilobytes: int, photos: Path, out: Path) ->
     return done.returncode, done.stdout, done.stderr
 
 
-def local_bytes(photos: Path, tmp_path: Path) -> bytes:
+@pytest.fixture(scope="module")
+def local_bytes(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The bytes of the file that a local run writes."""
-    out = tmp_path / "here.npz"
+    out = tmp_path_factory.mktemp("here") / "here.npz"
     assert main(["embed", str(photos), "--out", str(out), "--features", ADDRESS]) == 1  # one photo is damaged
     return out.read_bytes()
 
@@ -72,18 +73,20 @@ def kept() -> list[Path]:
 
 
 @has_mounts
-def test_a_full_cache_folder(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_cache_folder(photos: Path, local_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Driver and workers continue without their caches, and leave no incomplete file there."""
     cache = tmp_path / "cache"
     monkeypatch.setenv("GODEEPER_CACHE", str(cache))
     code, said, words = embed_with_full_disk(cache, 40, photos, tmp_path / "there.npz")
     assert (code, said.count("\n")) == (1, 1), words
-    assert (tmp_path / "there.npz").read_bytes() == local_bytes(photos, tmp_path)
+    assert (tmp_path / "there.npz").read_bytes() == local_bytes
 
 
 @has_mounts
 @pytest.mark.usefixtures("_ray")
-def test_a_full_disk_for_the_output(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_for_the_output(
+    photos: Path, local_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The run ends with one line; finished chunks are kept, and a second run writes the bytes of a local run."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
     disk = tmp_path / "full"
@@ -93,7 +96,7 @@ def test_a_full_disk_for_the_output(photos: Path, tmp_path: Path, monkeypatch: p
     assert kept()
     out = tmp_path / "there.npz"
     assert main(["embed", str(photos), "--out", str(out), "--features", ADDRESS, "--on", "ray"]) == 1
-    assert out.read_bytes() == local_bytes(photos, tmp_path)
+    assert out.read_bytes() == local_bytes
     assert not kept()
 
 
