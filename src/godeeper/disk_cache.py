@@ -68,7 +68,7 @@ def graph_cache() -> DiskCache:
 
 
 def account_cache() -> DiskCache:
-    """The cache of what the web page has computed about single filters."""
+    """The cache of the web page's results about single filters."""
     return DiskCache(cache_folder() / "accounts", most_bytes("accounts"), "account", durable=False)
 
 
