@@ -1,7 +1,7 @@
 """Thumbnails of every site's activations for a photo, shown in the boxes of diagrams.
 
-A mosaic shows all filters at native resolution.  A thumbnail shows only the few filters that vary most, and shrinks grids
-of more than ``LARGEST_TILE`` cells per side.  All filters of the tensor share one scale.
+A mosaic shows all filters at native resolution.  A thumbnail shows only the few filters that vary most, and shrinks
+grids of more than ``LARGEST_TILE`` cells per side.  All filters of the tensor share one scale.
 """
 
 from __future__ import annotations
