@@ -1,6 +1,6 @@
-"""``Account``: what is known about one filter from an index, its photos and the network; each part is optional and independent.
+"""``Account``: everything that is known about one filter from an index, its photos and the network.
 
-Add a part as a field with a ``record()`` method, compute it in ``account_of``, and add it to ``Account.record``.
+To add a part, add a field with a ``record()`` method, compute it in ``account_of``, and add it to ``Account.record``.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OnPhoto:
-    """A filter's greatest value on one photo. ``percentile``: the greatest indexed percentile that it reaches, 0 if none.
-    ``rank``: the position that the value would have among the top photos; None if it is below them.
+    """A filter's greatest value on one photo.
+
+    ``percentile``: the greatest indexed percentile that the value reaches, 0 if none.  ``rank``: the position that the value
+    would have among the top photos; None if it is below all of them.
     """
 
     photo: str
@@ -45,9 +47,10 @@ class OnPhoto:
 class Account:
     """What is known about one filter.
 
-    ``indexed``: its entry in the index. ``photos``: the number of photos of the index. ``names``: what it responds to, the most
-    significant first; empty if nothing is significant. ``tests``: for how many tests the p-values are corrected. ``with_photos``: whether
-    the photos were there, so that what the filter sees was tested too. ``colour_or_shape`` and ``on_photo``: None if not asked for.
+    ``indexed``: its entry in the index.  ``photos``: the number of photos in the index.  ``names``: the classes and attributes
+    that it responds to, the most significant first; empty if nothing is significant.  ``tests``: the number of tests for which
+    the p-values are corrected.  ``with_photos``: whether the photos were read, so that attributes were tested too.
+    ``colour_or_shape`` and ``on_photo``: None if not requested.
     """
 
     indexed: IndexedFilter
@@ -121,9 +124,9 @@ def account_of(
         index: an opened index.
         address: a filter of a convolution, or of a join whose channel is a copy of such a filter.
         folder: the folder or zip of the index's photos.
-        network: the network of the index, for ``colour_or_shape`` and ``photo``; None leaves these out.
-        photo: a photo on which the filter's value is computed.
-        with_photos: whether to read the index's photos; without them, there are only names of classes.
+        network: the network of the index, for ``colour_or_shape`` and ``on_photo``; None leaves these out.
+        photo: a photo for which the filter's value is computed.
+        with_photos: whether to read the index's photos; without them, only classes are tested.
 
     Raises:
         AddressError: the address does not name one filter of a convolution.
@@ -148,7 +151,7 @@ def account_of(
 
 
 def value_on(network: PhotoNetwork, photo: PhotoSource, indexed: IndexedFilter) -> OnPhoto:
-    """The filter's greatest value on a photo, beside those of the index."""
+    """The filter's greatest value on a photo, compared with its values in the index."""
     from ..engine.plan import key_of
     from ..peek.geometry import Cell, strongest
     from ..photos.decode import decode

@@ -115,7 +115,7 @@ class FilterIndex:
     """An opened index; ``read_index`` returns one."""
 
     def __init__(self, path: Path, header: Mapping[str, Any], data: memoryview, sha256: str) -> None:
-        """``data``: the content of the file after the header.  ``sha256``: of the header and the data."""
+        """``data``: the content of the file after the header.  ``sha256``: the hash of header and data."""
         self.path = path
         self.sha256 = sha256
         self.header = header

@@ -1,4 +1,4 @@
-"""The filters that a filter's offline page links to: those that feed it and those that it feeds, each with its own top photos."""
+"""The earlier and later filters that a filter's offline page links to, with their top photos."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from .contributions.record import Contributions, Term
     from .index import FilterIndex, IndexedFilter, IndexedPhoto
 
-PHOTOS = 4  # of each filter
+PHOTOS = 4  # top photos of each filter
 
 
 @dataclass(frozen=True)
 class LinkedFilter:
-    """A filter that another one is linked to.
+    """A filter that the page of another filter links to.
 
-    ``anchor``: the name of its section.  ``indexed``: its entry in the index.  ``roles``: what it does for the other filter, in words.
-    ``photos``: its top photos, as the template shows them.
+    ``anchor``: the name of its section.  ``indexed``: its entry in the index.  ``roles``: phrases that describe its contribution
+    to the other filter, or what it receives.  ``photos``: its top photos, as the template shows them.
     """
 
     anchor: str
@@ -41,7 +41,7 @@ def linked_filters(
     crop: Callable[[IndexedFilter, IndexedPhoto], dict[str, Any]],
     count: int,
 ) -> tuple[LinkedFilter, ...]:
-    """The filters of the shown terms, then the ``count`` later filters that read the filter most, by value and by weight.
+    """The filters of the shown terms, then the ``count`` greatest listeners by value and the ``count`` greatest by weight.
 
     ``crop``: the data of a filter's top photo for the template.
     """
@@ -62,5 +62,5 @@ def linked_filters(
 
 
 def anchor_of(tensor: Tensor) -> str:
-    """The anchor of a filter's section: its address in characters that need no escaping."""
+    """The anchor of a filter's section: its address with characters that need no escaping."""
     return re.sub(r"[^A-Za-z0-9]+", "-", tensor.address).strip("-")

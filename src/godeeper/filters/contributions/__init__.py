@@ -1,1 +1,1 @@
-"""Contributions: the value of a filter at a cell, as a sum over earlier filters; and the later filters that read a filter."""
+"""Contributions: the value of a filter at a cell as a sum over earlier filters, and the later filters that read a filter."""

@@ -1,10 +1,10 @@
 """Decomposes the value of a filter at one cell into the contributions of earlier filters.
 
-Between two ReLUs a network is linear: a convolution with its batch normalisation is a weighted sum plus a shift, and
-concatenations and average pools only rearrange and average.  A max pool passes on one cell, which is known for a given photo.
-So the value before a ReLU is exactly a sum over earlier filters. The sum can be continued through earlier ReLUs for this photo,
-because an active ReLU returns its input and an inactive one returns zero.  Only local response normalisation (GoogLeNet) is not
-linear; at depth 2 and beyond, its factors on this photo are treated as constants.
+Between two ReLUs, a network is linear.  A convolution with its batch normalisation is a weighted sum plus a shift, an average
+pool is a mean, and for a given photo, a max pool returns one known cell.  So the value before a ReLU is exactly a sum over
+earlier filters.  For a given photo, the decomposition can continue through earlier ReLUs, because an active ReLU returns its
+input and an inactive one returns zero.  Only local response normalisation (GoogLeNet) is not linear; at depth 2 and beyond,
+its factors on this photo are treated as constants.
 
 This is layer-wise relevance propagation with the rule z = Σ w · x and separate bias terms (Bach et al., PLOS ONE 10(7), 2015).
 """
@@ -68,8 +68,8 @@ class PhotoNetwork(Protocol):
 class ForwardPass:
     """One photo, and the values that the network computes for it.
 
-    ``image``: the photo as the network reads it.  ``outputs``: index of a site -> its output (C, H, W).  ``before_relu``: all filters of
-    the target's convolution before the ReLU, (C, H, W).
+    ``image``: the network's input as a picture.  ``outputs``: index of a site -> its output (C, H, W).  ``before_relu``: the
+    values of the target's convolution before the ReLU, (C, H, W).
     """
 
     photo: Photo
@@ -97,7 +97,7 @@ def check_precision(network: PhotoNetwork) -> None:
 
 
 def forward(network: PhotoNetwork, photo: Photo, target: Target, depth: int) -> ForwardPass:
-    """Compute the values that the decomposition through ``depth`` levels needs, in one pass."""
+    """Compute, in one forward pass, the values that a decomposition through ``depth`` levels needs."""
     all_sites = sites(network.blueprint)
     steps = PhotoSteps(network.preprocess, "decode", photo)
     planes = to_planes(steps.value("multiply"))
@@ -112,7 +112,7 @@ def forward(network: PhotoNetwork, photo: Photo, target: Target, depth: int) -> 
 def decompose(
     network: PhotoNetwork, target: Target, run: ForwardPass, at: tuple[int, int] | None, depth: int
 ) -> Contributions:
-    """The contributions to the target at a cell, by default the one where its value is greatest."""
+    """The contributions to the target at a cell, by default the cell with the greatest value."""
     all_sites = sites(network.blueprint)
     plane = run.before_relu[target.channel]
     cell = cell_of(plane, at)
@@ -141,7 +141,7 @@ def decompose(
 
 
 def cell_of(plane: Floats, at: tuple[int, int] | None) -> Cell:
-    """The cell ``at`` with its value, or the one with the greatest value; the first if all are equal."""
+    """The cell ``at`` with its value, or the cell with the greatest value; the first cell if all values are equal."""
     found = strongest(plane) if at is None else None
     if found is not None:
         return found
@@ -161,9 +161,9 @@ def terms_of(all_sites: Sequence[Site], index: int, level: Level, outputs: Mappi
 
 
 def origins(all_sites: Sequence[Site], site: Site) -> list[tuple[Site, int]]:
-    """For each channel of ``site``, the filter or photo channel that it comes from, followed back through concatenations, pools and normalisations.
+    """The filter or photo channel that each channel of ``site`` comes from, through concatenations, pools and normalisations.
 
-    ``blueprint.topology.origin`` stops at a pool or normalisation.
+    Unlike this function, ``blueprint.topology.origin`` stops at a pool or normalisation.
     """
     if site.kind not in ("concat", "pool", "norm"):
         return [(site, channel) for channel in range(site.shape[0])]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def origin_cell(sites: Sequence[Site], outputs: Mapping[int, Floats], term: Term) -> Cell:
-    """(Row, column) of the cell of ``term.origin`` that contributes most.
+    """(Row, column) of the cell of ``term.origin`` with the greatest contribution.
 
     Args:
         sites: all sites of the network.
@@ -34,7 +34,7 @@ def origin_cell(sites: Sequence[Site], outputs: Mapping[int, Floats], term: Term
 
 
 def followed(sites: Sequence[Site], outputs: Mapping[int, Floats], site: Site, channel: int, cell: Cell) -> Cell:
-    """The cell of the origin that the cell of a channel of ``site`` comes from; in the window of a pool, the greatest one."""
+    """The origin's cell that a cell of a channel of ``site`` comes from; for a pool, the greatest cell of the window."""
     if site.kind == "concat":
         for source in (sites[index] for index in site.inputs):
             if channel < source.shape[0]:

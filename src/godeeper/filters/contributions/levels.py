@@ -1,7 +1,7 @@
-"""Propagates the value of a filter's cell back through one or more convolutions, as coefficients on earlier tensors.
+"""Propagates the value of a filter at a cell back through one or more convolutions, as coefficients on earlier tensors.
 
-One level is a convolution and the concatenations, pools and normalisations before it, up to the ReLUs of earlier convolutions.
-On one photo, a ReLU either returns its input or zero, so a filter's value is linear in the tensors of each level.
+A level is a convolution and the concatenations, pools and normalisations before it, up to the ReLUs of earlier convolutions.
+For a given photo, a ReLU returns either its input or zero, so a filter's value is linear in the tensors of each level.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Values = Mapping[int, Floats]
-    """Index of a site -> its output (C, H, W); that of a convolution is after the ReLU."""
+    """Index of a site -> its output (C, H, W); the output of a convolution is after the ReLU."""
 
 
 @dataclass
@@ -61,7 +61,10 @@ class Back:
         return Level({source: before_conv(op, kernel, Patch(*cell, np.ones((1, 1, 1))), grid)}, float(shift[0]))
 
     def further(self, first: Level, depth: int, most: int) -> Level:
-        """The level that is ``depth`` convolutions back, where ``first`` is 1; the photo's if no path has more than ``most``."""
+        """The level ``depth`` convolutions back; ``first`` is level 1.
+
+        ``most``: the number of convolutions on the longest path; from this depth on, the level reads only the photo.
+        """
         if depth >= most:
             return self.photo(first, most)
         level = first
@@ -70,7 +73,7 @@ class Back:
         return level
 
     def next(self, level: Level) -> Level:
-        """The previous level: each convolution in ``level.reads`` is replaced by its own sum where its ReLU is active."""
+        """The next level back: where its ReLU is active, each convolution in ``level.reads`` is replaced by its sum."""
         later = Level({}, level.bias, level.depth + 1, level.crossed_norm)
         for index, patch in self.convolutions(level.reads, later).items():
             site = self.sites[index]
@@ -81,7 +84,7 @@ class Back:
         return later
 
     def photo(self, level: Level, depth: int) -> Level:
-        """The level that reads only the photo, ``depth`` convolutions back, computed in one pass over the network."""
+        """The level that reads only the photo, computed in one pass over the network; ``depth`` is stored in the level."""
         last = Level(dict(level.reads), level.bias, depth, level.crossed_norm)
         while last.reads and not self.sites[max(last.reads)].is_photo_step:
             site = self.sites[max(last.reads)]  # all of its readers have been replaced
@@ -93,8 +96,9 @@ class Back:
         return last
 
     def enter(self, site: Site, patch: Patch, later: Level) -> None:
-        """Add the inputs of a convolution and its bias to ``later``.  ``patch``: the coefficients on its output, zero where its
-        ReLU is inactive.
+        """Add the inputs of a convolution and its bias to ``later``.
+
+        ``patch``: the coefficients on the convolution's output, zero where its ReLU is inactive.
         """
         if not patch.values.any():
             return
@@ -139,8 +143,9 @@ class Back:
                 first = end
 
     def folded(self, site: Site, channel: int | None = None) -> tuple[Floats, Floats]:
-        """The kernel (out, in, height, width) multiplied by the scale of batch normalisation, and the shift (out,); only those
-        of ``channel`` if it is given.
+        """The kernel (out, in, height, width) multiplied by the scale of batch normalisation, and the shift (out,).
+
+        With ``channel``, only this output channel.
         """
         norm = self.parameters.batchnorm(site)
         filters = slice(None) if channel is None else slice(channel, channel + 1)
@@ -156,8 +161,9 @@ def conv_of(site: Site) -> Conv:
 
 
 def needed(sites: Sequence[Site], site: Site, depth: int) -> set[int]:
-    """The sites whose values are needed to go back ``depth`` levels from ``site``: as terms, to see which ReLUs are active, or
-    to find the maxima of pools.
+    """The sites whose values are needed to go back ``depth`` levels from ``site``.
+
+    The values are needed as terms, to see which ReLUs are active, or to find the maxima of pools.
     """
     reads, inner = {site.inputs[0]}, set[int]()
     for _ in range(depth - 1):
@@ -174,7 +180,7 @@ def needed(sites: Sequence[Site], site: Site, depth: int) -> set[int]:
 
 
 def longest(sites: Sequence[Site], site: Site) -> int:
-    """The number of convolutions on the longest path from the photo to ``site``, including its own."""
+    """The number of convolutions on the longest path from the photo to ``site``, including ``site``."""
     lengths: dict[int, int] = {}
     for each in sites[: site.index + 1]:
         before = max((lengths[source] for source in each.inputs), default=0)

@@ -1,4 +1,4 @@
-"""Listeners: the later filters that read a filter, their weights on it, and its contribution to each of them on one photo."""
+"""Listeners: the later filters that read a filter, their weights on the filter, and its contributions to them on one photo."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Listener:
 
     ``weight``: the Euclidean norm of the listener's weights on the filter, after multiplication by the scale of batch
     normalisation.  ``value``: the filter's contribution with the greatest magnitude on this photo.  ``cell``: (row, column) of
-    that contribution in the listener's map; decomposing the listener's value at that cell gives a term with this value.
+    this contribution in the listener's map.  The decomposition of the listener's value at this cell has a term of this value.
     """
 
     site: Site
@@ -71,7 +71,7 @@ def listeners(
 
 
 def readers(sites: Sequence[Site], site: Site) -> Iterator[tuple[Site, tuple[Site, ...]]]:
-    """Each convolution that reads ``site``, with the concatenations, pools and normalisations on the way to it."""
+    """Yield each convolution that reads ``site``, with the concatenations, pools and normalisations in between."""
     waiting: list[tuple[int, tuple[Site, ...]]] = [(site.index, ())]
     while waiting:
         index, path = waiting.pop()
@@ -86,7 +86,7 @@ def readers(sites: Sequence[Site], site: Site) -> Iterator[tuple[Site, tuple[Sit
 def carried(
     sites: Sequence[Site], site: Site, path: Sequence[Site], outputs: Floats, channel: int
 ) -> tuple[Floats, int]:
-    """The map (H, W) of a filter after the operations in ``path``, and the number of its channel there."""
+    """The map (H, W) of a filter after the operations in ``path``, and the number of its channel after them."""
     if not any(isinstance(step.op, Norm) for step in path):  # only a normalisation reads other channels
         outputs, position = outputs[channel : channel + 1], 0
     else:
@@ -104,7 +104,7 @@ def carried(
 
 
 def heard(reader: Site, kernel: Doubles, plane: Floats) -> list[Listener]:
-    """The listeners among all filters of a convolution; ``kernel``: (filters, height, width), their weights on ``plane`` (H, W)."""
+    """A listener for each filter of a convolution; ``kernel``: the weights on ``plane`` (H, W), (filters, height, width)."""
     _, rows, columns = reader.shape
     read = PaddedInput(conv_of(reader), (plane.shape[0], plane.shape[1]), (0, 0), (rows, columns))
     windows = read.columns(plane[None], 0).reshape(-1, rows * columns)  # (taps, cells)

@@ -1,8 +1,8 @@
 """``Patch``: coefficients on a window of a tensor's map, and functions that propagate them back through one operation.
 
-A quantity that is linear in a tensor is Σ coefficient · value over a window of the tensor.  Each function here takes the
-coefficients on an operation's output and returns the coefficients on its input that give the same sum.  A max pool is linear if
-the position of each maximum is fixed, and a local response normalisation if its factors are fixed.
+A patch represents the sum Σ coefficient · value over a window of a tensor.  Each function here takes the coefficients on an
+operation's output and returns the coefficients on its input that give the same sum.  A max pool is linear if the position of
+each maximum is fixed, and a local response normalisation is linear if its factors are fixed.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Patch:
         return rows.start, columns.start, rows.stop, columns.stop
 
     def of(self, planes: Floats) -> Doubles:
-        """Coefficient · value for each cell of the window of ``planes`` (C, H, W), as (C, h, w) float64."""
+        """Coefficient · value for each cell of the window, (C, h, w) float64; ``planes``: (C, H, W), the whole map."""
         products: Doubles = self.values * planes[:, *self.window]
         return products
 
     def scaled(self, factors: Doubles | NDArray[np.bool_]) -> Patch:
-        """Each coefficient multiplied by the factor of its cell; ``factors``: (C, H, W) of the whole map."""
+        """Multiply each coefficient by the factor of its cell; ``factors``: (C, H, W), for the whole map."""
         return Patch(self.top, self.left, self.values * factors[:, *self.window])
 
     def channels(self, first: int, end: int) -> Patch:
@@ -63,7 +63,7 @@ class Patch:
         return Patch(self.top, self.left, self.values[first:end])
 
     def __add__(self, other: Patch) -> Patch:
-        """The sum of both, on the smallest window that contains both."""
+        """The sum of two patches, on the smallest window that contains both."""
         boxes = self.box, other.box
         top, left = (min(box[side] for box in boxes) for side in (0, 1))
         bottom, right = (max(box[side] for box in boxes) for side in (2, 3))
@@ -87,10 +87,8 @@ class PaddedInput:
     def __init__(self, op: Conv | Pool, grid: Grid, start: Grid, outputs: Grid) -> None:
         (above, _), (before, _) = borders(op, grid)
         self.op, self.outputs = op, outputs
-        self.top, self.left = (
-            start[0] * op.stride - above,
-            start[1] * op.stride - before,
-        )  # its first cell; negative in the padding
+        # The first cell of this input in the map; negative in the padding.
+        self.top, self.left = start[0] * op.stride - above, start[1] * op.stride - before
         height, width = ((count - 1) * op.stride + kernel for count, kernel in zip(outputs, op.kernel, strict=True))
         self.shape: Grid = (height, width)
         self.inside: Window = (  # the rows and columns that are not padding
@@ -105,14 +103,14 @@ class PaddedInput:
         return cls(op, grid, (outputs.top, outputs.left), (height, width))
 
     def taps(self) -> Iterator[tuple[tuple[int, int], Window]]:
-        """Yield each position in the kernel, row by row, and the cells under it for all outputs."""
+        """Yield each position in the kernel, row by row, and the cells that it reads for all outputs."""
         stride = self.op.stride
         height, width = ((count - 1) * stride + 1 for count in self.outputs)
         for row, column in product(*map(range, self.op.kernel)):
             yield (row, column), (slice(row, row + height, stride), slice(column, column + width, stride))
 
     def patch(self, values: Doubles) -> Patch:
-        """Coefficients (C, *shape) on this input as a patch of the map, without the padding."""
+        """The patch of coefficients (C, *shape) on this input, without the padding."""
         rows, columns = self.inside
         return Patch(self.top + rows.start, self.left + columns.start, values[:, rows, columns])
 
@@ -126,14 +124,12 @@ class PaddedInput:
         return values
 
     def columns(self, planes: Floats, padding: float) -> Floats:
-        """The values under each position in the kernel, (taps, C, *outputs)."""
+        """The values that each position in the kernel reads, (taps, C, *outputs)."""
         padded = self.padded(planes, padding)
         return np.stack([padded[:, *window] for _, window in self.taps()])
 
     def divisors(self) -> Doubles:
-        """The divisor of an average pool for each output: the number of cells in its window, including padding if the pool
-        counts it.
-        """
+        """The divisors of an average pool for all outputs: the cells in each window, with padding if the pool counts it."""
         if isinstance(self.op, Pool) and self.op.counts_border:
             return np.full(self.outputs, float(np.prod(self.op.kernel)))
         cells = np.zeros(self.shape)
@@ -145,8 +141,7 @@ class PaddedInput:
 def before_conv(op: Conv, kernel: Floats, outputs: Patch, grid: Grid) -> Patch:
     """The coefficients on a convolution's input, a map of ``grid`` cells.
 
-    ``kernel``: (out, in, height, width), multiplied by the scale of batch normalisation. This is a transposed convolution: each
-    coefficient is spread over the window that its output reads.
+    ``kernel``: (out, in, height, width), multiplied by the scale of batch normalisation.  This is a transposed convolution.
     """
     active = outputs.values.any(axis=(1, 2))
     weights, values = kernel[active].astype(np.float64), outputs.values[active]  # other filters add nothing
@@ -158,7 +153,7 @@ def before_conv(op: Conv, kernel: Floats, outputs: Patch, grid: Grid) -> Patch:
 
 
 def before_average(op: Pool, outputs: Patch, grid: Grid) -> Patch:
-    """The coefficients on an average pool's input: each is divided equally among the cells of its window."""
+    """The coefficients on an average pool's input: each coefficient is divided equally among the cells of its window."""
     read = PaddedInput.read_by(outputs, op, grid)
     shares = outputs.values / read.divisors()
     spread = np.zeros((len(shares), *read.shape))
@@ -168,11 +163,9 @@ def before_average(op: Pool, outputs: Patch, grid: Grid) -> Patch:
 
 
 def before_max(op: Pool, outputs: Patch, planes: Floats) -> Patch:
-    """The coefficients on a max pool's input ``planes`` (C, H, W): each goes to the maximum of its window, the first one if
-    several are equal.
-    """
+    """The coefficients on a max pool's input ``planes`` (C, H, W): each coefficient goes to the first maximum of its window."""
     read = PaddedInput.read_by(outputs, op, (planes.shape[1], planes.shape[2]))
-    winners = read.columns(planes, -np.inf).argmax(axis=0)  # (C, h, w); the first of equal ones, row after row
+    winners = read.columns(planes, -np.inf).argmax(axis=0)  # (C, h, w); the first of equal maxima, row by row
     spread = np.zeros((len(planes), *read.shape))
     for number, (_, window) in enumerate(read.taps()):
         spread[:, *window] += np.where(winners == number, outputs.values, 0)
@@ -191,7 +184,7 @@ def pooled(op: Pool, planes: Floats, grid: Grid) -> Floats:
 
 
 def norm_factors(op: Norm, planes: Floats) -> Doubles:
-    """The number by which local response normalisation multiplies each value of ``planes`` (C, H, W)."""
+    """The factors (C, H, W) by which local response normalisation multiplies ``planes`` (C, H, W)."""
     squares = np.pad(np.square(planes.astype(np.float64)), (((op.size - 1) // 2 + 1, op.size // 2), (0, 0), (0, 0)))
     sums = squares.cumsum(axis=0)
     near = sums[op.size :] - sums[: -op.size]

@@ -1,6 +1,4 @@
-"""Draws contributions as one picture: the photo, the filter's map, and the maps of the greatest terms with the windows that are
-read.
-"""
+"""Draws contributions as one picture: the photo, the filter's map, and the maps of the greatest terms."""
 
 from __future__ import annotations
 
@@ -27,11 +25,11 @@ TILE = 196  # side of a term's map in pixels
 LARGE_TILE = 300  # side of the photo and of the filter's own map
 ACROSS = 5
 MOST_DRAWN = 100
-CELLS_HEIGHT = 84  # of the picture of the window's cells
+CELLS_HEIGHT = 84  # height of the picture of a window's cells in pixels
 WIDTH = ACROSS * TILE + (ACROSS - 1) * PANEL_GAP
 SIGNED = "blue-orange"  # its middle, zero, is black
 FOR, AGAINST, CELL, FIELD = (255, 170, 60), (80, 170, 255), (255, 255, 255), (150, 152, 158)
-LONGEST_NAME = TILE - 4  # pixels, without the ellipsis of a shortened one
+LONGEST_NAME = TILE - 4  # pixels, without the ellipsis of a shortened name
 
 
 def png(found: Contributions, top: int = DRAWN) -> bytes:
@@ -56,7 +54,7 @@ def draw(found: Contributions, top: int = DRAWN) -> Image.Image:
 
 
 def check_drawn(top: int) -> None:
-    """Raise ``OptionError`` unless a picture can show ``top`` terms for the value and as many against it."""
+    """Raise ``OptionError`` unless a picture can show ``top`` positive terms and ``top`` negative terms."""
     if not 1 <= top <= MOST_DRAWN:
         raise OptionError(f"top {top}: a picture shows 1 to {MOST_DRAWN} terms for the value, and as many against it")
 
@@ -125,7 +123,7 @@ def side_title(found: Contributions, side: str, terms: tuple[Term, ...]) -> str:
 
 
 def panel(found: Contributions, term: Term, limit: float) -> Image.Image:
-    """The map of one term with the window that is read, and the contribution of each cell of the window if it has several."""
+    """The map of one term with the window that is read; below it, the contributions of the window's cells if it has several."""
     plane = found.maps[term.site.index][term.channel]
     low, high = min(float(plane.min()), 0.0), float(plane.max())
     picture = grey(plane, low, high)
@@ -143,7 +141,7 @@ def panel(found: Contributions, term: Term, limit: float) -> Image.Image:
 
 
 def shortened(name: str) -> str:
-    """A name that fits under a map; the beginning of a long one is cut off."""
+    """A name that fits under a map; the beginning of a long name is cut off."""
     start = next(start for start in range(len(name)) if font(SMALL).getlength(name[start:]) <= LONGEST_NAME)
     return f"…{name[start:]}" if start else name
 
@@ -168,21 +166,21 @@ def signed(
 
 
 def enlarged(image: Image.Image, width: int, height: int) -> Image.Image:
-    """An image as large as fits into ``width`` x ``height``, without smoothing."""
+    """Resize an image to fit into ``width`` x ``height``, without smoothing."""
     scale = min(width / image.width, height / image.height)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     return image.resize(size, Image.Resampling.NEAREST)
 
 
 def on_picture(window: tuple[int, int, int, int], grid: tuple[int, ...], picture: Image.Image) -> Rectangle:
-    """(left, top, right, bottom) in a picture of the cells (top, left, bottom, right) of a map of ``grid`` cells."""
+    """Convert cells (top, left, bottom, right) of a map of ``grid`` cells to pixels (left, top, right, bottom) of its picture."""
     top, left, bottom, right = window
     across, down = picture.width / grid[1], picture.height / grid[0]
     return left * across, top * down, right * across, bottom * down
 
 
 def outline(picture: Image.Image, box: Rectangle, ink: tuple[int, int, int]) -> None:
-    """Draw a frame just outside ``box``, moved inside where it would leave the picture."""
+    """Draw a frame just outside ``box``, but inside the picture."""
     left, top = max(round(box[0]) - 2, 0), max(round(box[1]) - 2, 0)
     right, bottom = min(round(box[2]) + 1, picture.width - 1), min(round(box[3]) + 1, picture.height - 1)
     ImageDraw.Draw(picture).rectangle((left, top, right, bottom), outline=ink, width=2)
@@ -205,7 +203,7 @@ def legend(found: Contributions) -> str:
 
 
 def footing(found: Contributions, top: int, limit: float) -> Image.Image:
-    """The footer: the colour scale of the cells if windows have several, the legend, the notes, and the provenance."""
+    """The footer: the colour scale of the cells if a window has several cells, the legend, the notes, and the provenance."""
     column = Column(WIDTH)
     if any(term.cells.size > 1 for term in found.kept(top)):
         text = "Below a map: what each cell of its window adds, on this scale."

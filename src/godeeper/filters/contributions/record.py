@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 COLOURS = ("red", "green", "blue")
-DRAWN = 5  # positive terms, and negative terms, that a picture shows
+DRAWN = 5  # positive terms, and as many negative terms, in a picture
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,12 @@ class Term:
 class Contributions(HasProvenance):
     """The value of one filter at one cell before the ReLU: ``bias`` + Σ ``terms``, to the rounding of single precision.
 
-    ``tensor``: the filter.  ``cell``: its row, its column and its value there, as the engine computes it.  ``depth``: how many
-    convolutions back the terms are; smaller than requested if the photo is nearer.  ``own_bias``: the folded shift of the
-    filter.  ``inner_bias``: the contribution of the shifts of the filters in between, 0 at depth 1.  ``terms``: all terms, the
-    greatest magnitude first.  ``listeners``: the later filters that read this one, the greatest magnitude of ``value`` first.
-    ``notes``: the assumptions.  ``maps``: index of a site -> the tensor that is read, (C, H, W) float32.  ``plane``: the
-    filter's map before the ReLU, (H, W).  ``image``: the photo as the network reads it.
+    ``tensor``: the filter.  ``cell``: the row and the column, and the value that the engine computes.  ``depth``: the number
+    of convolutions between the terms and the value; smaller than requested if the photo is nearer.  ``own_bias``: the filter's
+    shift after folding batch normalisation.  ``inner_bias``: the contribution of the shifts of the filters in between, 0 at
+    depth 1.  ``terms``: all terms, the greatest magnitude first.  ``listeners``: the later filters that read this filter, the
+    greatest magnitude of ``value`` first.  ``notes``: the assumptions.  ``maps``: index of a site -> the tensor that is read,
+    (C, H, W) float32.  ``plane``: the filter's map before the ReLU, (H, W).  ``image``: the network's input as a picture.
 
     >>> import godeeper
     >>> found = godeeper.load().contributions("examples/chelsea.jpg", "mixed/tower_2/conv[3]")
@@ -116,7 +116,7 @@ class Contributions(HasProvenance):
 
     @property
     def is_silent(self) -> bool:
-        """Whether the ReLU returns zero everywhere on this photo, so that the filter contributes nothing to later ones."""
+        """Whether the ReLU returns zero everywhere on this photo, so that the filter contributes nothing to later filters."""
         return self.plane is not None and bool(self.plane.max() <= 0)
 
     @property
@@ -134,20 +134,18 @@ class Contributions(HasProvenance):
         return abs(term.value) / self.magnitude if self.magnitude else 0.0
 
     def greatest(self, top: int | None) -> tuple[tuple[Term, ...], tuple[Term, ...]]:
-        """The ``top`` greatest positive terms and negative terms, the greatest magnitude first; None means all."""
+        """The ``top`` positive and the ``top`` negative terms, the greatest magnitude first; None means all."""
         positive = tuple(term for term in self.terms if term.value >= 0)
         negative = tuple(term for term in self.terms if term.value < 0)
         return positive[:top], negative[:top]
 
     def kept(self, top: int | None) -> list[Term]:
-        """Both lists of ``greatest`` in one, the greatest magnitude first."""
+        """The terms of ``greatest`` in one list, the greatest magnitude first."""
         positive, negative = self.greatest(top)
         return sorted((*positive, *negative), key=lambda term: -abs(term.value))
 
     def kept_listeners(self, top: int | None) -> list[Listener]:
-        """The ``top`` listeners by value and the ``top`` by weight, without duplicates, the greatest value first; None means
-        all.
-        """
+        """The ``top`` listeners by value, then other listeners of the ``top`` by weight; None means all."""
         return list(self.listeners) if top is None else [*dict.fromkeys((*self.listeners[:top], *self.by_weight(top)))]
 
     def by_weight(self, top: int | None = None) -> list[Listener]:
@@ -162,7 +160,7 @@ class Contributions(HasProvenance):
         """As JSON.
 
         Args:
-            top: the number of positive and of negative terms, and of listeners by value and by weight; None means all.
+            top: the number of positive terms, of negative terms, and of listeners by value and by weight; None means all.
             png: the path of the picture.
         """
         shown = self.kept(top)

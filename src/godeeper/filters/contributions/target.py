@@ -19,12 +19,12 @@ KINDS = {
     "dense": "a class of the classifier",
     "softmax": "a class of the classifier",
 }
-"""Kind of a site -> a noun for one of its channels, for messages.  ``kind_of`` adds pools; any other kind is a preprocessing step."""
+"""Kind of a site -> a noun for one of its channels, for messages; see ``kind_of`` for other kinds."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One filter of a convolution.  ``notes``: notes for the user on how the address was resolved."""
+    """One filter of a convolution; ``notes`` tell the user how the address was resolved."""
 
     site: Site
     channel: int
@@ -41,7 +41,7 @@ def target_of(blueprint: Blueprint, address: str) -> Target:
 
     Raises:
         UnknownAddress, AmbiguousAddress, ChannelError: the address does not name one tensor.
-        AddressError: it names several filters, or a tensor that is not a convolution's.
+        AddressError: the address names several filters, or a tensor that does not come from a convolution.
     """
     tensor = resolve_one(blueprint, address)
     site = tensor.site

@@ -45,7 +45,7 @@ class Place(NamedTuple):
 class IndexedPhotos:
     """The photos of an index, with the network's preprocessing.
 
-    ``paths``: names in the index -> where the photos are; None if they are the files of these names in ``folder``.
+    ``paths``: name in the index -> path of the photo; None if the photos are files of these names in ``folder``.
     ``watch``: called before each photo is read; it may raise to stop the work.
     """
 
@@ -104,9 +104,9 @@ class IndexedPhotos:
 def opened_photos(
     index: FilterIndex, folder: str | Path | None, watch: Callable[[], None] | None = None
 ) -> Iterator[IndexedPhotos]:
-    """The photos of an index that are in ``folder``, which may be a zip; ``watch``: see ``IndexedPhotos``.
+    """The photos of an index in ``folder``, which may be a zip; ``watch``: see ``IndexedPhotos``.
 
-    Raises ``PhotoError`` if there is no such folder.
+    Raises ``PhotoError`` if the folder does not exist.
     """
     if folder is None:
         raise PhotoError(

@@ -45,7 +45,7 @@ def photos_from(
 
 
 def photos_of(index: FilterIndex, tensor: Tensor, folder: Path | None) -> list[RealPhoto]:
-    """The photos of an index that activate one filter, the greatest first.  ``folder``: of the photos, or their zip."""
+    """The top photos of an index that activate a filter, the greatest value first; ``folder``: their folder or zip."""
     (found,) = index.filters(tensor)
     return [
         RealPhoto(each.name, unchanged(folder, each.name, each.sha256), each.value, (each.row, each.column))
@@ -55,7 +55,7 @@ def photos_of(index: FilterIndex, tensor: Tensor, folder: Path | None) -> list[R
 
 
 def unchanged(folder: Path | None, name: str, sha256: str) -> bytes | None:
-    """The file of an indexed photo; None if it is not there, or is another file now."""
+    """The bytes of an indexed photo's file; None if the file is missing or has changed."""
     relative = PurePosixPath(name)
     if folder is None or relative.is_absolute() or ".." in relative.parts:
         return None

@@ -68,13 +68,13 @@ class Backend:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
-        """Refuse all clients that wait, because the server is shutting down."""
+        """Refuse all waiting clients, because the server is shutting down."""
         self.scheduler.stop()
         self.jobs.stop()
 
     @cached_property
     def job_network(self) -> Network:
-        """The network for jobs, in single precision, with its own sessions: a job does not hold up the forward passes."""
+        """The network for jobs, in single precision, with separate sessions so that jobs do not delay forward passes."""
         return Network(OnnxRuntimeEngine(self.network.weights), self.network.preprocess)
 
     @property

@@ -1,6 +1,6 @@
-"""Long computations that several clients can wait for, one at a time, with progress; their results are cached on disk.
+"""Long computations with progress, one at a time; several clients can wait for one, and results are cached on disk.
 
-A job runs in a thread as long as a client waits for it.  When the last one disconnects, it stops at its next step.
+A job runs in a thread while a client waits for it.  When the last client disconnects, the job stops at its next step.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .pools import run_in
 MAX_RESULTS, MAX_BYTES = 256, 32 << 20  # results in memory
 
 Report = Callable[[int, int], None]
-"""Called by a computation with (steps done, steps in all); it raises ``Stopped`` when no client waits any more."""
+"""Called by a computation with (steps done, steps in all); raises ``Stopped`` when no client waits any more."""
 
 Compute = Callable[[Report], bytes]
 
@@ -28,7 +28,7 @@ class Stopped(Exception):
 
 
 class Job:
-    """One computation.  ``clients``: how many wait for it.  ``done`` of ``total`` steps are done; both are 0 before it starts."""
+    """One computation.  ``clients``: the number of waiting clients.  ``done`` and ``total``: steps; both are 0 before it starts."""
 
     def __init__(self) -> None:
         self.clients = 0
@@ -75,7 +75,7 @@ class Jobs:
             job.notify()
 
     def kept(self, key: str) -> bytes | None:
-        """The result of an earlier job, from memory or disk; None if there is none.  It may read a file."""
+        """The result of an earlier job, from memory or disk; None if there is none.  This method may read a file."""
         result = self.results.get(key)
         if result is None:
             result = self.cache.load(key)
@@ -89,7 +89,7 @@ class Jobs:
         self.results.evict()
 
     async def result(self, key: str, compute: Compute) -> bytes:
-        """The result of a job, which starts if there is no earlier one.  Raises what ``compute`` raises."""
+        """The result of a job, which is started if there is no stored result; raises the exceptions of ``compute``."""
         found = await asyncio.to_thread(self.kept, key)
         if found is not None:
             return found
@@ -99,9 +99,9 @@ class Jobs:
         return self.results.get(key) or await self.result(key, compute)
 
     async def progress(self, key: str, compute: Compute) -> AsyncGenerator[tuple[int, int, int]]:
-        """Yield (steps done, steps in all, jobs that come first) at every change, until the job is done.
+        """Yield (steps done, steps in all, jobs ahead) at every change, until the job is done.
 
-        Raises what ``compute`` raises.
+        Raises the exceptions of ``compute``.
         """
         if await asyncio.to_thread(self.kept, key) is not None:
             return
@@ -120,7 +120,7 @@ class Jobs:
                 del self.current[key]  # a new client starts a new job; this one stops
 
     def jobs_ahead(self, key: str) -> int:
-        """How many jobs run before that of ``key``."""
+        """The number of jobs that run before the job of ``key``."""
         return list(self.current).index(key) if key in self.current else 0
 
     def start(self, key: str, compute: Compute) -> Job:
@@ -157,5 +157,5 @@ class Jobs:
         finally:
             if self.current.get(key) is job:
                 del self.current[key]
-            for other in (job, *self.current.values()):  # those behind it move up
+            for other in (job, *self.current.values()):  # the jobs behind this one move up
                 other.notify()
