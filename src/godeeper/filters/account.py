@@ -39,7 +39,7 @@ class OnPhoto:
     rank: int | None
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         return dict(vars(self))
 
 
@@ -64,7 +64,7 @@ class Account:
     on_photo: OnPhoto | None = None
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         tensor, indexed = self.indexed.tensor, self.indexed
         return {
             **self.origin.record(),

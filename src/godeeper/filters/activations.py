@@ -46,7 +46,7 @@ class TopActivation:
         return patch(photo.image, self.placement, self.seen)
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         return {
             "photo": str(self.path),
             "photo_sha256": self.sha256,
@@ -72,7 +72,7 @@ class TopPhotos:
     input_size: int
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         top = [activation.record() for activation in self.activations]
         return {
             "address": self.tensor.address,

@@ -44,7 +44,7 @@ class Listener:
         return Tensor(self.site, "relu", (self.channel,))
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         return {
             "address": self.site.address,
             "channel": self.channel,

@@ -157,7 +157,7 @@ class Contributions(HasProvenance):
         return sum(term.value for term in self.terms) - sum(term.value for term in kept)
 
     def record(self, top: int | None = None, png: str | None = None) -> dict[str, Any]:
-        """As JSON.
+        """The data as a JSON object.
 
         Args:
             top: the number of positive terms, of negative terms, and of listeners by value and by weight; None means all.

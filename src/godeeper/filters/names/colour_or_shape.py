@@ -63,7 +63,7 @@ class Kept:
         return self.p <= LEVEL
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         return {"kept": self.median, "p": self.p, "ratios": list(self.ratios)}
 
 
@@ -81,7 +81,7 @@ class ColourOrShape:
         return " and ".join(needed) or "neither"
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         return {"verdict": self.verdict, "greyed": self.greyed.record(), "shuffled": self.shuffled.record()}
 
 

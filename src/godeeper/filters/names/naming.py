@@ -48,7 +48,7 @@ class Name:
     evidence: str
 
     def record(self) -> dict[str, Any]:
-        """As JSON."""
+        """The data as a JSON object."""
         return asdict(self)
 
 
