@@ -411,7 +411,7 @@ class Network:
             address: filters of a convolution, by any of its names: ``mixed_4/tower_1/conv_4[17]``.
             index: an index of the photos to compare with (see ``Network.index``); by default the sample pictures if the
                 weights are ``bundled``.
-            settings: ``size``, ``steps``, ``seed``, ``method``, ``cell`` and ``varied``; see
+            settings: ``size``, ``steps``, ``seed``, ``method``, ``cell``, ``varied`` and ``transparent``; see
                 ``godeeper.filters.visualisation.visualise.Settings``.
 
         Raises:

@@ -6,7 +6,7 @@ It has the prediction methods of scikit-learn's classifiers.  ``godeeper.classif
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..features.executors.executor import Executor
+    from ..filters.visualisation.directions import Direction
     from ..photos.decode import PhotoSource
     from .estimators import PhotoClassifier
 
@@ -202,6 +203,28 @@ class Classifier:
                 f"{self!r} computed probabilities that are not finite: the classifier's file is damaged; copy or download it again"
             )
         return np.asarray(likely / likely.sum(axis=1, keepdims=True))  # rows add up to one in double precision too
+
+    def visualise(
+        self, class_name: str, *, progress: Callable[[int, int], None] | None = None, **settings: Any
+    ) -> Direction:
+        """A picture that raises the logit of a class above the mean of all classes, by gradient ascent.
+
+        Args:
+            class_name: one of ``classes_``.
+            progress: called with (steps done, steps in all).
+            settings: ``size``, ``steps``, ``seed``, ``method`` and ``transparent``; see
+                ``godeeper.filters.visualisation.visualise.Settings``.
+
+        Returns:
+            The picture, its value and the probability that this classifier gives it.
+
+        Raises:
+            UnknownName: there is no such class.
+            OptionError: a setting is not allowed, or the classifier is in int8.
+        """
+        from .class_picture import visualise_class
+
+        return visualise_class(self, class_name, settings, progress)
 
     def save(self, path: str | Path) -> None:
         """Write a ``.godeeper`` file; raises ``OutputError``."""

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.unit.web.conftest import handmade
 
 import godeeper
 from godeeper import Network
 from godeeper.cli.main import main
 from godeeper.filters.visualisation.ascent import difference, strongest
+from godeeper.filters.visualisation.directions import visualise_sum
 from godeeper.filters.visualisation.spectrum import Phases, Spectrum, colours_gradient, to_colours
 from godeeper.filters.visualisation.verdict import LEAST_SIMILARITY, judge, similarity
 from godeeper.filters.visualisation.views import View
+from godeeper.filters.visualisation.visualise import Settings
 from godeeper.weights.file import write
 
 if TYPE_CHECKING:
@@ -254,3 +257,70 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert re.search(says, error), error
     assert len(error.strip().splitlines()) == 1
     assert not folder.exists()
+
+
+def test_a_sum_of_filters_reaches_more_than_a_picture_of_one(net: Network) -> None:
+    """The picture for the sum of two filters has a greater sum at one place than the picture for either; it is the same each time."""
+    tensor = net.tensors("mixed/conv[3,5]")[0]
+    settings = Settings(steps=20)
+    made = visualise_sum(net, tensor, settings)
+
+    def sum_in(image: NDArray[Any]) -> float:
+        return float(net.peek(image, "mixed/conv[3,5]").activations[0].sum(axis=0).max())
+
+    assert made.value == pytest.approx(sum_in(made.image), rel=1e-5)
+    singles = [net.visualise(f"mixed/conv[{number}]", steps=20)[0].image for number in (3, 5)]
+    assert made.value > max(map(sum_in, singles))
+    np.testing.assert_array_equal(visualise_sum(net, tensor, settings).image, made.image)
+
+
+def test_a_class_raises_its_logit(tmp_path: Path) -> None:
+    """The picture for each class has a greater logit above the mean of that class than the pictures of the others."""
+    classifier = handmade()
+    made = {name: classifier.visualise(name, steps=2) for name in classifier.head.classes}
+    assert made["cat"].value > 0
+    logits = {name: np.log(classifier.predict_proba([each.picture])[0]) for name, each in made.items()}
+    for number, name in enumerate(made):
+        own = {other: each[number] - each.mean() for other, each in logits.items()}
+        assert max(own, key=lambda other: own[other]) == name
+        assert made[name].probability == pytest.approx(np.exp(logits[name][number]), rel=1e-5)
+
+
+def test_a_transparent_picture_has_the_value_that_it_states(tmp_path: Path, net: Network) -> None:
+    """The PNG has an alpha channel, and a peek at that file, over white, finds the stated value."""
+    (made,) = net.visualise("mixed/conv[3]", steps=STEPS, method="phase", transparent=True)
+    path = tmp_path / "made.png"
+    path.write_bytes(made.png())
+    with Image.open(path) as image:
+        assert (image.mode, image.size) == ("RGBA", (299, 299))
+        opacity = np.asarray(image.getchannel("A"))
+    assert opacity.min() < 100
+    assert opacity.max() == 255
+    assert net.peek(path, "mixed/conv[3]").activations.max() == pytest.approx(made.value, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["mixed/conv[3]", "--sum"], "expected two or more filters of one convolution"),
+        (["mixed/join[3,100]", "--sum"], "expected two or more filters of one convolution"),
+        (["pool[3,4]", "--sum"], "a pool, which has no weights"),
+        (["--class", "cat"], "--class NAME --classifier FILE.godeeper"),
+        ([], "expected either the ADDRESS[CHANNELS] of filters, or --class NAME"),
+        (["mixed/conv[3]", "--class", "cat", "--classifier", "{file}"], "expected either the ADDRESS"),
+        (["--class", "dog", "--classifier", "{file}"], "unknown class 'dog': expected one of cat, Hund, 鳥"),
+        (["--class", "cat", "--classifier", "{file}", "--at", "3,4"], "a class has no cell"),
+        (["--class", "cat", "--classifier", "{file}", "--diversity", "2"], "a sum or a class gives one"),
+        (["mixed/conv[3,5]", "--sum", "--index", "my.index"], "only with single filters"),
+    ],
+)
+def test_directions_that_do_not_exist(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is refused in one line, and nothing is written."""
+    file, out = tmp_path / "my.godeeper", tmp_path / "wanted"
+    handmade().save(file)
+    given = [each.replace("{file}", str(file)) for each in arguments]
+    assert main(["visualise", *given, "--out", str(out)]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()

@@ -54,6 +54,7 @@ GOOD = {
     "photo": (b"demo",), "address": ADDRESSES, "n": (b"0", b"1", b"31"), "indexed": (b"0", b"7"), "scale": (b"shared", b"filter", b"signed"),
     "colour": (b"grey", b"blue-orange"), "sort": (b"number", b"strength"), "rows": (b"1", b"3"), "columns": (b"2",), "filter": (b"3",),
     "pattern": (b"mixed_*/join", b"**"), "tab": (b"tab",), "class": (b"0", b"cat", "鳥".encode()), "module": (b"mixed/join",), "over": (b"1",),
+    "at": (b"0,0", b"3,5"), "via": (b"mixed/join[3]@12,7",), "depth": (b"1", b"3"),
 }  # fmt: skip
 assert set(GOOD) == set(PARAMETERS)
 

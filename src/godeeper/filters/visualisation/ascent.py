@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...blueprint.sites import sites
-from ...engine.gradient.plan import BackwardPlan, backward_plan
-from ...engine.plan import NETWORK_INPUT, Key
-from .spectrum import Phases, Spectrum, colours_gradient, to_colours
+from ...engine.plan import Key
+from .optimiser import TINY, PictureOptimiser
 from .views import View, random_view
 
 if TYPE_CHECKING:
@@ -21,13 +20,7 @@ if TYPE_CHECKING:
     from ...photos.preprocess import Preprocess
 
     Floats = NDArray[np.float32]
-    Values = NDArray[np.float32] | NDArray[np.complex64]
 
-METHODS: Mapping[str, type[Spectrum] | type[Phases]] = {"fourier": Spectrum, "phase": Phases}
-"""Name -> the parametrisation that is optimised: frequencies, or only their phases."""
-
-RATES = {"fourier": 0.2, "phase": 0.1}  # Adam's learning rates; for phases in radians
-MOMENTUM, DECAY = 0.9, 0.99  # Adam's
 SHARPNESS = 3.0  # inverse temperature of the softmax over places; values are in standard deviations of the map
 VIEW_SIDES = (128, 192)
 """The smallest and the largest view in pixels; 192 is 2.4 times faster than 299, and 128 is 2.2 times faster than 192."""
@@ -35,7 +28,6 @@ VIEW_SIDES = (128, 192)
 POLISHING = 0.3  # the share of steps that improve the strongest place of each picture
 SHAKING = 2  # pixels by which the view moves in these steps
 VARIETY = 1.0  # the weight of the difference between pictures; the objective has weight 1
-TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -52,27 +44,6 @@ class Objective:
     varied: bool = False
 
 
-class Adam:
-    """Adam (Kingma and Ba, arXiv:1412.6980) on real or complex values; the gradient of each picture is normalised."""
-
-    def __init__(self, values: Values, rate: float) -> None:
-        self.mean = np.zeros_like(values)
-        self.square = np.zeros(values.shape, np.float32)
-        self.rate = rate
-        self.steps = 0
-
-    def step(self, gradient: Values) -> Values:
-        """The change of the values for one step of ascent."""
-        power = np.abs(gradient) ** 2
-        unit = gradient / (np.sqrt(power.mean(axis=(1, 2, 3), keepdims=True)) + TINY)
-        self.steps += 1
-        self.mean += (1 - MOMENTUM) * (unit - self.mean)
-        self.square += (1 - DECAY) * (np.abs(unit) ** 2 - self.square)
-        rate = self.rate / (1 - MOMENTUM**self.steps)
-        step: Values = rate * self.mean / (np.sqrt(self.square / (1 - DECAY**self.steps)) + 1e-8)
-        return step
-
-
 def ascend(
     engine: GradientEngine,
     preprocess: Preprocess,
@@ -82,7 +53,8 @@ def ascend(
     steps: int,
     seed: int,
     progress: Callable[[int], None] | None = None,
-) -> Spectrum | Phases:
+    attention: bool = False,
+) -> PictureOptimiser:
     """The pictures after gradient ascent; equal arguments give equal pictures.
 
     Args:
@@ -93,120 +65,126 @@ def ascend(
         steps: the number of steps.
         seed: the seed for the initial pictures and the views.
         progress: called with the number of steps done.
+        attention: whether to sum up the gradients' magnitudes; see ``PictureOptimiser``.
     """
-    ascent = Ascent(engine, preprocess, objective, method, seed)
+    seeds = [seed + number for number in range(len(objective.weights))]
+    optimiser = PictureOptimiser(engine, preprocess, [objective.key], method, seeds, attention=attention)
+    ascent = Ascent(optimiser, objective, seed)
     last = int(steps * POLISHING)
     for step in range(steps):
-        if objective.cell or step >= steps - last:
+        if objective.cell:
+            ascent.improve_cell()
+        elif step >= steps - last:
             ascent.polish()
         else:
             ascent.explore(first=step % 2 == 0)
         if progress:
             progress(step + 1)
-    return ascent.pictures
+    return optimiser
 
 
 class Ascent:
-    """Pictures that are being optimised, and the steps that improve them.
+    """The steps that increase an objective.
 
     Steps of ``explore`` alternate.  One step increases the mean of the map over a random view, to find a start.  The next step
     uses the same view and increases the places where the map was strongest, to raise the maximum.  ``polish`` improves only the
     strongest place of each picture, in a view without rotation or scaling.
     """
 
-    def __init__(
-        self, engine: GradientEngine, preprocess: Preprocess, objective: Objective, method: str, seed: int
-    ) -> None:
-        self.engine, self.preprocess, self.objective = engine, preprocess, objective
-        count, self.size = len(objective.weights), quick_size(preprocess.size)
-        self.pictures = METHODS[method](self.size, seed, count)
-        if objective.varied:
-            self.pictures.values = np.concatenate(
-                [METHODS[method](self.size, seed + number, 1).values for number in range(count)]
-            )
-        self.adam = Adam(self.pictures.values, RATES[method])
+    def __init__(self, optimiser: PictureOptimiser, objective: Objective, seed: int) -> None:
+        self.optimiser, self.objective = optimiser, objective
         self.random = np.random.default_rng(seed)
-        self.input = preprocess.size
-        self.field = max(sites(engine.weights.blueprint)[objective.key.site].field.size)
-        self.side = view_side(self.field, self.input)
+        self.site = sites(optimiser.engine.weights.blueprint)[objective.key.site]
+        self.side = view_side(max(self.site.field.size), optimiser.input)
         self.views: list[View] = []
         self.given: Floats = np.zeros((0, 0, 0, 0), np.float32)
         self.centres: list[tuple[int, int]] = []
-        self.plans: dict[int, BackwardPlan] = {}
 
     def explore(self, *, first: bool) -> None:
         """One step over a random view; ``first``: choose a new view."""
         if first:
-            self.views = [random_view(self.random, self.size, self.side)]
+            self.views = [random_view(self.random, self.optimiser.size, self.side)]
             self.given = first_given(self.objective, self.grid(self.side))
-        self.given = next_given(self.objective, self.step(self.side))
+        self.given = next_given(self.objective, self.step())
+
+    def improve_cell(self) -> None:
+        """One step at the objective's cell, over the whole picture."""
+        self.views = [self.whole_view()]
+        self.given = first_given(self.objective, self.grid(self.optimiser.input))
+        self.step()
 
     def polish(self) -> None:
-        """One step at the strongest place of each picture, or at the objective's cell.
+        """One step at the strongest place of each picture.
 
         The view shows the place's surroundings if it can contain the whole receptive field; otherwise the whole picture.
         """
-        whole = bool(self.objective.cell) or self.field + 2 * SHAKING > self.side
-        side = self.input if whole else self.side
+        whole = max(self.site.field.size) + 2 * SHAKING > self.side
         if not self.centres:
             self.centres, self.given = self.strongest_places()
         if whole:
-            down, right = self.random.integers(-SHAKING, SHAKING + 1, 2)
-            self.views = [View(self.size, side, (int(down), int(right)), 1.0, 0.0)]
+            self.views = [self.whole_view()]
         else:
-            self.views = [near(self.random, centre, self.size, side) for centre in self.centres]
-            if self.given.shape[2:] != self.grid(side)[1:]:
-                self.given = first_given(self.objective, self.grid(side))
-        values = self.step(side)
-        if self.objective.cell is None:
-            self.given = next_given(self.objective, values)
+            self.views = [near(self.random, centre, self.optimiser.size, self.side) for centre in self.centres]
+        grid = self.grid(self.views[0].side)
+        if self.given.shape[2:] != grid[1:]:
+            self.given = first_given(self.objective, grid)
+        self.given = next_given(self.objective, self.step())
 
-    def step(self, side: int) -> Floats:
+    def whole_view(self) -> View:
+        """A view of the part that the network sees, moved a little at random."""
+        down, right = self.random.integers(-SHAKING, SHAKING + 1, 2)
+        return View(self.optimiser.size, self.optimiser.input, (int(down), int(right)), 1.0, 0.0)
+
+    def step(self) -> Floats:
         """Change the pictures; returns the tensor's values before the change, (B, C, H, W)."""
-        colours = to_colours(cut(self.views, self.pictures.pictures()))
-        run = self.engine.run(self.planned(side), scaled(colours, self.preprocess), {self.objective.key: self.given})
-        by_colours = colours_gradient(colours, run.gradients[NETWORK_INPUT] * scale_of(self.preprocess))
-        self.pictures.values += self.adam.step(self.pictures.gradient(gradient_of(self.views, by_colours)))
-        return run.values[self.objective.key]
-
-    def planned(self, side: int) -> BackwardPlan:
-        """The plan for views with sides of ``side`` pixels, computed once."""
-        if side not in self.plans:
-            blueprint = replace(self.engine.weights.blueprint, input_size=side)
-            self.plans[side] = backward_plan(blueprint, [self.objective.key], fetched=[self.objective.key])
-        return self.plans[side]
+        key = self.objective.key
+        return self.optimiser.step(self.views, {key: self.given}).values[key]
 
     def grid(self, side: int) -> tuple[int, int, int]:
         """The tensor's (C, H, W) for views with sides of ``side`` pixels."""
-        return sites(self.planned(side).blueprint)[self.objective.key.site].shape
+        return self.optimiser.grid(self.objective.key, side)
 
     def strongest_places(self) -> tuple[list[tuple[int, int]], Floats]:
         """The pixel (row, column) at the centre of each picture's strongest receptive field, and the objective's gradient."""
-        colours = to_colours(self.pictures.pictures()[:, :, : self.input, : self.input])
-        nothing = np.zeros((len(colours), *self.grid(self.input)), np.float32)
-        run = self.engine.run(self.planned(self.input), scaled(colours, self.preprocess), {self.objective.key: nothing})
-        values = run.values[self.objective.key]
-        site = sites(self.engine.weights.blueprint)[self.objective.key.site]
-        y, x = site.field.centre
+        nothing = np.zeros((len(self.objective.weights), *self.grid(self.optimiser.input)), np.float32)
+        values = self.optimiser.run({self.objective.key: nothing}).values[self.objective.key]
+        field = self.site.field
+        y, x = field.centre
         found = []
         for plane in np.einsum("bchw,bc->bhw", values, self.objective.weights):
             row, column = divmod(int(plane.argmax()), plane.shape[1])
-            found.append((int(y + row * site.field.jump), int(x + column * site.field.jump)))
-        cell = self.objective.cell
-        given = first_given(self.objective, self.grid(self.input)) if cell else next_given(self.objective, values)
-        return found, given
+            found.append((int(y + row * field.jump), int(x + column * field.jump)))
+        return found, next_given(self.objective, values)
 
 
-def quick_size(size: int) -> int:
-    """The smallest size of at least ``size`` without prime factors above 5, for a fast Fourier transform; 300 for 299."""
-    while True:
-        rest = size
-        for factor in (2, 3, 5):
-            while rest % factor == 0:
-                rest //= factor
-        if rest == 1:
-            return size
-        size += 1
+def ascend_mean(
+    engine: GradientEngine,
+    preprocess: Preprocess,
+    weights: Mapping[Key, Floats],
+    *,
+    method: str,
+    steps: int,
+    seed: int,
+    progress: Callable[[int], None] | None = None,
+    attention: bool = False,
+) -> PictureOptimiser:
+    """One picture that increases a weighted sum of the means over places of filters, such as the logit of a class.
+
+    ``weights``: tensor -> (C,).  The other arguments are those of ``ascend``.  Views are as large as the network's input, since the
+    sum depends on the whole picture.
+    """
+    optimiser = PictureOptimiser(engine, preprocess, list(weights), method, [seed], attention=attention)
+    random = np.random.default_rng(seed)
+    given: dict[Key, Floats] = {}
+    for key, each in weights.items():
+        _, rows, columns = optimiser.grid(key, optimiser.input)
+        by_place = np.full((1, 1, rows, columns), 1 / (rows * columns), np.float32)
+        given[key] = np.ascontiguousarray(each[None, :, None, None] * by_place, np.float32)
+    for step in range(steps):
+        optimiser.step([random_view(random, optimiser.size, optimiser.input)], given)
+        if progress:
+            progress(step + 1)
+    return optimiser
 
 
 def view_side(field: int, size: int) -> int:
@@ -219,20 +197,6 @@ def near(random: np.random.Generator, centre: tuple[int, int], size: int, side: 
     """A view around a place, moved a little at random."""
     down, right = random.integers(-SHAKING, SHAKING + 1, 2)
     return View(size, side, (centre[0] - side // 2 + int(down), centre[1] - side // 2 + int(right)), 1.0, 0.0)
-
-
-def cut(views: Sequence[View], pictures: Floats) -> Floats:
-    """Cut the views out of the pictures; there is one view for all pictures, or one for each."""
-    if len(views) == 1:
-        return views[0].cut(pictures)
-    return np.concatenate([view.cut(picture[None]) for view, picture in zip(views, pictures, strict=True)])
-
-
-def gradient_of(views: Sequence[View], given: Floats) -> Floats:
-    """The gradient with respect to the pictures; ``given``: the gradient with respect to the result of ``cut``."""
-    if len(views) == 1:
-        return views[0].gradient(given)
-    return np.concatenate([view.gradient(each[None]) for view, each in zip(views, given, strict=True)])
 
 
 def first_given(objective: Objective, grid: tuple[int, ...]) -> Floats:
@@ -271,21 +235,3 @@ def difference(values: Floats) -> Floats:
     along = (others * units).sum(axis=1, keepdims=True)
     found: Floats = -VARIETY * (others - along * units) / max(1, len(values) - 1)
     return found[:, :, None, None]
-
-
-def scaled(colours: Floats, preprocess: Preprocess) -> Floats:
-    """The network's input for colours from 0 to 1."""
-    values = (colours * 255 - shades(preprocess.subtract)) / shades(preprocess.divide)
-    return np.ascontiguousarray(values, np.float32)
-
-
-def scale_of(preprocess: Preprocess) -> Floats:
-    """The derivative of the network's input with respect to colours from 0 to 1."""
-    scale: Floats = (255 / shades(preprocess.divide)).astype(np.float32)
-    return scale
-
-
-def shades(value: float | tuple[float, ...]) -> Floats:
-    """One number, or three for red, green and blue, as an array that broadcasts to (B, 3, H, W)."""
-    array = np.array(value, np.float32)
-    return array.reshape(-1, 1, 1) if array.ndim else array

@@ -17,7 +17,7 @@ PAPER, INK = (176, 24, 24), (255, 255, 255)
 
 
 def stamped(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy of a picture (size, size, 3) with the stamp in its lower left corner; the stamp takes a twelfth of the height."""
+    """A copy of a picture (size, size, 3 or 4) with the stamp in its lower left corner; the stamp takes a twelfth of the height."""
     picture = Image.fromarray(image)
     height = max(9, picture.height // 12)
     letters = font(max(7, height * 2 // 3))

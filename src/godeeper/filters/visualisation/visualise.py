@@ -23,7 +23,8 @@ from ...png import encode_png
 from ...provenance import Provenance
 from ...version import __version__
 from ..contributions.target import checked_cell, kind_of
-from .ascent import METHODS, Objective, ascend
+from .ascent import Objective, ascend
+from .optimiser import METHODS
 from .spectrum import to_colours
 from .stamp import stamped
 from .verdict import FEWEST, PHOTOS, Verdict, judge, paths, similarity
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ...engine.gradient.gradient import GradientEngine
     from ...engine.quantization import QuantizationRanges
     from ...photos.preprocess import Preprocess
-    from .spectrum import Phases, Spectrum
+    from .optimiser import PictureOptimiser
 
     Floats = NDArray[np.float32]
 
@@ -44,6 +45,7 @@ MOST_FILTERS = 64  # filters in one run; a filter takes 4 MB per 299 x 299 pictu
 STEPS = 96
 MOST_STEPS = 10_000
 LARGEST_SIZE = 2048  # pixels
+OPAQUE = 80  # the percentile of the gradients' magnitudes from which a pixel is opaque
 LEAST_SIZE = 96  # pixels; less suffices for a filter whose receptive field is smaller
 
 
@@ -83,7 +85,7 @@ class Visualisation:
     """A picture made to activate one filter, and the verdict on it.
 
     ``tensor``: the tensor with this filter as its only channel.  ``source``: the same filter in its convolution, if ``tensor``
-    is a copy in a concatenation.  ``image``: (size, size, 3) uint8, with the stamp if it is not trusted.  ``value``: the greatest
+    is a copy in a concatenation.  ``image``: (size, size, 3) uint8, or 4 with transparency, with the stamp if it is not trusted.  ``value``: the greatest
     activation over places, after the ReLU, for this picture.  ``best_photo``: the photo that activates the filter most, if any.
     ``path_similarity``, ``trusted``, ``why``: see ``verdict.Verdict``.  ``seconds``: the elapsed time, during which other
     filters may have been computed too.
@@ -142,6 +144,7 @@ class Settings:
     gradient ascent.  ``seed``: the seed for the initial pictures and the views.  ``method``: ``fourier`` optimises all
     frequencies, ``phase`` only their phases, with the magnitudes of photos.  ``cell``: (row, column) of the only place of the
     map that counts; None for the strongest places.  ``varied``: the number of different pictures for each filter.
+    ``transparent``: whether pixels with small gradients become transparent.
     """
 
     size: int | None = None
@@ -150,6 +153,7 @@ class Settings:
     method: str = "fourier"
     cell: tuple[int, int] | None = None
     varied: int = 1
+    transparent: bool = False
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -163,7 +167,8 @@ class Settings:
         """All settings on one line."""
         cell = "" if self.cell is None else f", cell {self.cell[0]},{self.cell[1]}"
         varied = "" if self.varied == 1 else f", {self.varied} different pictures"
-        return f"{self.method}, {self.steps} steps, seed {self.seed}{cell}{varied}"
+        transparent = ", transparent" if self.transparent else ""
+        return f"{self.method}, {self.steps} steps, seed {self.seed}{cell}{varied}{transparent}"
 
 
 def visualise(
@@ -246,8 +251,9 @@ def pictures_of(
         steps=settings.steps,
         seed=settings.seed,
         progress=report,
+        attention=settings.transparent,
     )
-    return in_bytes(made, network.preprocess.size, size)
+    return in_bytes(made, size)
 
 
 def checked(network: DifferentiableNetwork, tensor: Tensor) -> Sequence[int]:
@@ -295,11 +301,22 @@ def before_relu(tensor: Tensor) -> Key:
     return Key(tensor.site.index, stages(tensor.site)[1])
 
 
-def in_bytes(pictures: Spectrum | Phases, own: int, size: int) -> NDArray[np.uint8]:
-    """The first ``own`` rows and columns of the pictures, resized to (B, size, size, 3) uint8."""
+def in_bytes(made: PictureOptimiser, size: int) -> NDArray[np.uint8]:
+    """The part of the pictures that the network sees, resized to (B, size, size, 3) uint8, or 4 with transparency."""
+    own, pictures = made.input, made.pictures
     scaled = pictures.pictures(round(pictures.size * size / own))[:, :, :size, :size]
-    levels: NDArray[np.uint8] = np.rint(to_colours(scaled) * 255).astype(np.uint8)
-    return np.ascontiguousarray(levels.transpose(0, 2, 3, 1))
+    levels = np.rint(to_colours(scaled) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    if made.attention is not None:
+        planes = [opacity(each[:own, :own], size) for each in made.attention]
+        levels = np.concatenate([levels, np.stack(planes)[..., None]], axis=-1)
+    return np.ascontiguousarray(levels)
+
+
+def opacity(attention: Floats, size: int) -> NDArray[np.uint8]:
+    """(size, size): opaque where the gradients were greatest, transparent where there were none, as in Fel et al. (2023)."""
+    limit = float(np.percentile(attention, OPAQUE)) or 1.0
+    plane = Image.fromarray(np.rint(np.clip(attention / limit, 0, 1) * 255).astype(np.uint8))
+    return np.asarray(plane.resize((size, size), Image.Resampling.BILINEAR))
 
 
 def judged_picture(
@@ -307,7 +324,7 @@ def judged_picture(
 ) -> tuple[NDArray[np.uint8], float, RealPhoto | None, Verdict]:
     """Judge a picture; returns it with a stamp if it is not trusted, its value, the best photo and the verdict."""
     best = photos[0] if photos else None
-    fed = network.preprocess(decode(image))
+    fed = network.preprocess(decode(Image.fromarray(image)))
     value, cell = greatest(network, tensor, fed)
     readable = [(each.data, each.cell) for each in photos if each.data is not None][:PHOTOS]
     similar = None
@@ -318,7 +335,7 @@ def judged_picture(
     verdict = judge(value, best.value if best else None, similar)
     if not verdict.trusted:
         image = stamped(image)
-        value, _ = greatest(network, tensor, network.preprocess(decode(image)))
+        value, _ = greatest(network, tensor, network.preprocess(decode(Image.fromarray(image))))
     return image, value, best, verdict
 
 
