@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -22,6 +21,7 @@ from ..peek.peek import document as peek_document
 from ..peek.peek import file_name
 from ..version import __version__
 from . import pictures
+from .events import EventStream, event
 from .http.root import at
 from .http.upload import tab_of
 from .records import tensor_record, urls
@@ -74,10 +74,10 @@ async def progress(request: Request) -> Response:
     """The progress of a photo's forward pass as an event stream; the pass is computed while the stream is open."""
     photo = await photo_of(request)
     tab = tab_of(request.query_params.get("tab"))
-    return StreamingResponse(events(request, photo, tab), media_type="text/event-stream")
+    return EventStream(events(request, photo, tab))
 
 
-async def events(request: Request, photo: StoredPhoto, tab: str | None) -> AsyncIterator[str]:
+async def events(request: Request, photo: StoredPhoto, tab: str | None) -> AsyncGenerator[str]:
     """The events of one progress stream."""
     backend = state_of(request).backend
     try:
@@ -92,11 +92,6 @@ async def events(request: Request, photo: StoredPhoto, tab: str | None) -> Async
         yield event("done", {})
     except GodeeperError as error:
         yield event("error", {"error": str(error)})
-
-
-def event(name: str, data: object) -> str:
-    """One server-sent event as text."""
-    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
 
 
 async def display(request: Request) -> Response:

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from tests.unit.web.client import BOUNDARY
 
+from godeeper.filters.visualisation.visualise import Settings
 from godeeper.web.application import make_app
 from godeeper.web.http.guard import Rules
 from godeeper.web.http.hosts import network
@@ -110,7 +111,10 @@ def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
         Rules(8299, proxies=(network("127.0.0.1"),)),
         Rules(root_path="/look", frame_ancestors=("http://localhost:8888",)),
     )
-    return [make_app(backend, classifier, classifier_name="pets.godeeper", rules=each) for each in rules]
+    return [
+        make_app(backend, classifier, classifier_name="pets.godeeper", rules=each, visualisations=Settings(steps=1))
+        for each in rules
+    ]
 
 
 def cases(count: int, seed: int, kinds: int = 4) -> Iterator[Case]:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
-
-from starlette.responses import Response, StreamingResponse
 
 from ...errors import GodeeperError
 from ...filters.contributions.record import DRAWN
 from ...filters.contributions.target import target_of
-from ..api import event
+from ..events import EventStream, event
 from ..filter_index.handlers import filter_in_path
 from ..http.errors import not_found
 from ..state import cell_in_query, integer_in_query, json_response, photo_of, png_response, state_of
@@ -23,6 +21,7 @@ from .trail import address_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from ...filters.contributions.record import Contributions
     from .record_types import ContributionsRecord
@@ -93,10 +92,10 @@ async def visualisation_picture(request: Request) -> Response:
 async def visualisation_progress(request: Request) -> Response:
     """The progress of a visualisation as an event stream; it is made while the stream is open."""
     task = await visualisation_in_path(request)
-    return StreamingResponse(events(request, task), media_type="text/event-stream")
+    return EventStream(events(request, task))
 
 
-async def events(request: Request, task: Task) -> AsyncIterator[str]:
+async def events(request: Request, task: Task) -> AsyncGenerator[str]:
     """The events of one progress stream."""
     try:
         async with aclosing(state_of(request).backend.jobs.progress(task.key, task.compute)) as steps:
