@@ -51,8 +51,8 @@ ACCEPTED_CIRCLES = {
     frozenset({"peek.peek", "peek.picture"}): "a record draws itself, as above",
     frozenset({"filters.contributions.record", "filters.contributions.picture"}): "a record draws itself, as above",
     frozenset({"report.report", "report.page", "report.photos"}): "a report writes its own page, as above",
-    frozenset({"classifier.classifier", "classifier.file", "classifier.estimators"}): (
-        "a classifier saves, loads and converts itself: file and estimator are imported in its methods"
+    frozenset({"classifier.classifier", "classifier.file", "classifier.estimators", "classifier.class_picture"}): (
+        "a classifier saves, loads, converts and visualises itself: these files are imported in its methods"
     ),
     frozenset({"weights.file", "weights.registry"}): "unpickling weights finds the installed file again, in a method",
     frozenset({"weights.formats.frozen_graph", "weights.formats.graph_heads"}): "for the type of a node only",
