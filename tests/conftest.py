@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 
+os.environ.setdefault(
+    "OMP_WAIT_POLICY", "PASSIVE"
+)  # before PyTorch is imported: its idle threads would busy-wait, against the other process of tests
+
 
 NEEDS_PROGRAMS = ("tests/browser/", "tests/unit/web/test_nginx.py")
 """These tests are skipped if Chromium or nginx is missing."""
