@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 import godeeper
+from godeeper.cli.main import main
 from godeeper.errors import GodeeperError
 from godeeper.photos.decode import Photo, decode
 from godeeper.photos.doctor.checkup import examine
@@ -244,12 +245,14 @@ def command(folder: Path, out: Path, precision: str) -> list[str]:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-def test_killed_at_any_moment(precision: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_at_any_moment(precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After any number of ``kill -9``, the next run finishes with the same bytes."""
+    folder = tmp_path / "photos"
+    for label in COLOURS:
+        paint(folder, label, 8)
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "quiet"))
-    subprocess.run(
-        command(folder, tmp_path / "quiet.godeeper", precision), check=True, capture_output=True, timeout=120
-    )
+    _, _, _, *arguments = command(folder, tmp_path / "quiet.godeeper", precision)
+    assert main(arguments) == 0
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "killed"))
     out = tmp_path / "killed.godeeper"
     moments = random.Random(4)
