@@ -27,7 +27,7 @@ PACKAGES = {"torchvision": ("torch", "torchvision"), "keras": ("keras", "tensorf
 
 
 def computed(weights: WeightsFile) -> dict[Key, Any]:
-    """Return the values of every tensor in the framework of that dialect."""
+    """Return the value of every tensor, computed by the framework that the weights' dialect belongs to."""
     x = random_input()
     dialect = weights.blueprint.dialect
     if dialect == "keras":

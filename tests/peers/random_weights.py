@@ -35,7 +35,7 @@ RANGES = {
 
 
 def random_tensor(name: str, shape: tuple[int, ...], seed: int = 0) -> Floats:
-    """Return a tensor of uniform random values, with godeeper's name and shape."""
+    """Return uniform random values for the tensor that godeeper calls ``name``."""
     fan_in = np.prod(shape[1:] if name.endswith("conv2d_params") else shape[:1])
     reach = float(np.sqrt(6 / fan_in))
     low, high = RANGES.get(name.rpartition("/")[2], (-reach, reach))

@@ -29,7 +29,7 @@ def import_torchvision() -> Any:
     """Import torchvision, without its compiled operators if they do not match the installed PyTorch; none is needed here."""
     torch = pytest.importorskip("torch")
     if find_spec("torchvision") is None:
-        pytest.skip("torchvision is in the environment of `make test-peers`")
+        pytest.skip("torchvision is not installed here; `make test-peers` installs it")
     try:
         import torchvision
     except RuntimeError:
@@ -41,7 +41,9 @@ def import_torchvision() -> Any:
     return torchvision
 
 
-KEPT: list[Any] = []  # keeps the library objects alive, because their definitions end with them
+KEPT: list[
+    Any
+] = []  # keeps the library objects alive: the operators they define are unregistered when they are deleted
 
 
 def activations(model: Any, network: Blueprint, x: NDArray[np.float32], stages: tuple[Stage, ...]) -> dict[Key, Any]:

@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 ADDRESS = "mixed/join"
 SAME = 1e-5
-"""Tolerance relative to the largest value, because the means of batches are summed in another order."""
+"""Tolerance, as a fraction of the largest value.  It is needed because batched means are summed in a different order than
+in a peek.
+"""
 STORED = 1e-3
-"""Tolerance for the features of a training, which are stored in half precision."""
+"""Tolerance for the features that ``retrain`` computes; they are stored in half precision."""
 OTHER_DECODE = 1e-2
-"""The accurate transform changes values by more than this, so a test that passes did not use it."""
+"""Decoding with the accurate inverse DCT changes values by more than this, so a passing test shows that the 2015 decoding
+was used.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +50,10 @@ def net2015(tmp_path_factory: pytest.TempPathFactory) -> Network:
 
 @pytest.fixture(scope="module")
 def photo(chelsea: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration photo, enlarged so that ``embed`` and ``classify`` would decode it at 1/2 with other filters."""
+    """The demonstration photo, enlarged.
+
+    At this size, ``embed`` and ``classify`` would decode it at half size with any resampling filter other than ``tf2015``.
+    """
     path = tmp_path_factory.mktemp("photos") / "cat.jpg"
     with Image.open(chelsea) as opened:
         opened.resize((2720, 1810)).save(path, quality=40)
@@ -59,7 +66,7 @@ def means(net2015: Network, photo: Path) -> NDArray[np.float32]:
     found: NDArray[np.float32] = net2015.peek(photo, ADDRESS).activations.mean((2, 3))
     accurate = replace(
         decode(photo), jpeg=None
-    )  # an image without its file's bytes has the pixels of the accurate transform
+    )  # without the JPEG's bytes, the pixels from the accurate inverse DCT are used
     assert relative_error(net2015.peek(accurate, ADDRESS).activations.mean((2, 3)), found) >= OTHER_DECODE
     return found
 

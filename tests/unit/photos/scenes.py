@@ -40,14 +40,14 @@ def jpeg(image: Image.Image, quality: int) -> Image.Image:
 
 
 def cropped(image: Image.Image, share: float) -> Image.Image:
-    """Return the middle of the picture, without ``share`` of each side."""
+    """Return the middle of the picture, with width and height reduced by ``share``."""
     width, height = image.size
     left, top = round(width * share / 2), round(height * share / 2)
     return image.crop((left, top, width - left, height - top))
 
 
 def shot_at(second: int, camera: str = "Cam One") -> Image.Exif:
-    """Return EXIF of a photo taken at a second of an hour."""
+    """Return EXIF data with a capture time of ``second`` seconds after 12:00."""
     exif = Image.Exif()
     make, model = camera.split()
     exif[0x010F], exif[0x0110] = make, model

@@ -86,7 +86,7 @@ def test_progress_is_segment_by_segment(backend: Backend, photos: list[StoredPho
 
 
 def test_a_disconnected_client_stops_the_work(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """When no client waits for a forward pass any more, its computation stops."""
+    """The computation of a forward pass stops when no client is waiting for its result."""
 
     async def scenario(backend: Backend) -> None:
         async with aclosing(backend.scheduler.progress(photos[0], None)) as steps:
