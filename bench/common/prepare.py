@@ -2,8 +2,8 @@
 
     python -m bench.common.prepare PEERS_PYTHON
 
-With the same weights, all four pictures show the same values; ``inside.py`` checks this. The files are in
-``bench/results/`` and are written again when the bundled weights or godeeper's version change.
+With the same weights, godeeper's picture and those of the three peers show the same values; ``bench/speed/inside.py`` checks this.
+The files are in ``bench/results/``.  They are written again when the bundled weights or godeeper's version change.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
         TORCHVISION_WEIGHTS,
         KERAS_WEIGHTS,
     ]
-    subprocess.run(convert, check=True)  # `peek.py` prints its output only if it fails
+    subprocess.run(convert, check=True)  # `bench/speed/peek.py` hides this script's output unless the script fails
     PREPARED.write_text(mark)
 
 

@@ -5,7 +5,7 @@ The only exception allowed is ``PhotoError``; decoding must stay within a time l
     python -m bench.fuzz.photos [--cases 100000] [--seed 0]
 
 Prints counts every few thousand cases and, at the end or after Ctrl-C, how many photos of each kind were decoded and how many were
-refused.  Counts of runs with different seeds can be added.  Exit code 1 if another exception was raised, a case took more than
+refused.  Counts of runs with different seeds can be added together.  Exit code 1 if another exception was raised, a case took more than
 ``SLOWEST`` seconds, or memory grew by more than ``GROWTH`` MiB after the first tenth of the cases.
 """
 

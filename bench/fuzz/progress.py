@@ -30,7 +30,7 @@ class Progress:
         return time.perf_counter() - self.started
 
     def count(self, cases: Iterable[Case]) -> Iterator[Case]:
-        """Yield each case; counts it when the loop asks for the next one."""
+        """Yield each case, and count it when the loop asks for the next one."""
         for case in cases:
             yield case
             self.done += 1

@@ -19,7 +19,8 @@ x = preprocess_input(keras.utils.img_to_array(image)[None])
 
 model = InceptionV3(weights=None)
 model.load_weights(weights)
-# The twelfth activation. This Keras counts from zero (`activation`, `activation_1`, …), released files from one.
+# The twelfth activation. This version of Keras numbers layers from zero (`activation`, `activation_1`, …); the published weight
+# files number them from one.
 part = keras.Model(model.input, model.get_layer("activation_11").output)
 # Call the model rather than `predict`: Keras recommends it for a single batch, and it is faster.
 filters = part(x, training=False).numpy()[0].transpose(2, 0, 1)  # (32, 35, 35)

@@ -2,7 +2,8 @@
 
     python ray_data_folder.py FOLDER WEIGHTS.pth FEATURES.npy
 
-Writes 2,048 features per photo.  Prints JSON: the seconds until the first results, and the photos per second after them.
+Writes 2,048 features per photo.  Prints a JSON list: the photos per second after the first batch, and the seconds until the first
+batch was computed.
 """
 
 # mypy: disable-error-code="import-not-found,misc,no-untyped-call,no-untyped-def,unused-ignore"

@@ -165,7 +165,11 @@ def limit_table(times: dict[str, Times]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--rounds", type=int, default=9, metavar="N", help="how often each matrix product is computed (default: 9)"
+        "--rounds",
+        type=int,
+        default=9,
+        metavar="N",
+        help="number of times each matrix product is computed (default: 9)",
     )
     calls = {name: product.call for name, product in products_by_name().items()}
     print(*limit_table(in_turn(calls, parser.parse_args().rounds)), sep="\n")

@@ -2,7 +2,7 @@
 
     python -m bench.speed.poster [--rounds 7]
 
-Prints tables, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one is missed.
+Prints tables, and then each target: whether it was met, and by what margin.  Exit code 1 if a target is missed.
 Needs no peers: the baseline is godeeper's own full forward pass, ``godeeper peek PHOTO pool_3``.
 """
 
@@ -20,12 +20,17 @@ from bench.common.places import CACHE, HERE, PHOTO, PICTURES, POSTER
 from bench.common.processes import Cost, middle
 from bench.common.targets import Target
 
-FULL, POSTERS, TEN, TENTHS = "one full forward", "the poster", "ten tensors, one peek", "ten tensors, ten peeks"
+FULL, POSTERS, TEN, TENTHS = (
+    "one full forward pass",
+    "poster",
+    "one peek at ten tensors",
+    "ten peeks, each at one tensor",
+)
 ALONE, FIRST, KEPT, SECOND = (
-    "a peek, no prefixes stored",
-    "a first peek",
-    "a first peek, prefixes stored",
-    "a second peek, resumed",
+    "peek at a late tensor, no prefix can be stored",
+    "peek at an early tensor, no prefix can be stored",
+    "peek at an early tensor, prefixes are stored",
+    "peek at a late tensor, resumed from a stored prefix",
 )
 TENSORS = (
     "conv_2", "pool_1", "mixed/tower_2/conv", "mixed/tower_1/conv_2", "mixed_2/join", "mixed_4/tower_1/conv_4",
@@ -36,7 +41,7 @@ PREFIXES = CACHE / "trunks"
 
 POSTER_TIMES, POSTER_MEBIBYTES = 6.0, 600.0
 TEN_TIMES = 4.0
-FIRST_DEAREST = 1.05  # processor time of a first peek, relative to one that stores nothing
+FIRST_DEAREST = 1.05  # CPU time of a first peek that stores prefixes, relative to one that cannot
 
 
 def main() -> int:
@@ -124,11 +129,11 @@ def measure_inside(rounds: int) -> dict[str, Any]:
 def all_targets(costs: dict[str, list[Cost]]) -> list[Target]:
     """Return every target of one run."""
     return [
-        Target("the poster, times one full forward, whole processes", ratio(costs, POSTERS, FULL), POSTER_TIMES),
-        Target("the poster's peak, MiB", middle(costs[POSTERS], "mebibytes"), POSTER_MEBIBYTES),
-        Target("ten tensors in one peek, times faster than ten peeks", ratio(costs, TENTHS, TEN), TEN_TIMES, at_least=True),
-        Target("a second peek, times faster than without stored prefixes", ratio(costs, ALONE, SECOND), 1.0, at_least=True),
-        Target("a first peek that stores prefixes, processor time over one that cannot", ratio(costs, KEPT, FIRST, "cpu"), FIRST_DEAREST),
+        Target("poster, as a multiple of one full forward pass (whole processes)", ratio(costs, POSTERS, FULL), POSTER_TIMES),
+        Target("peak memory of the poster, MiB", middle(costs[POSTERS], "mebibytes"), POSTER_MEBIBYTES),
+        Target("speed-up of one peek at ten tensors over ten peeks", ratio(costs, TENTHS, TEN), TEN_TIMES, at_least=True),
+        Target("speed-up of a second peek from stored prefixes", ratio(costs, ALONE, SECOND), 1.0, at_least=True),
+        Target("CPU time of a first peek that stores prefixes, relative to one that cannot", ratio(costs, KEPT, FIRST, "cpu"), FIRST_DEAREST),
     ]  # fmt: skip
 
 
@@ -152,13 +157,13 @@ def cost_table(costs: dict[str, list[Cost]]) -> list[str]:
 
 
 def inside_table(inside: dict[str, Any]) -> list[str]:
-    """Return the table of one process, with graphs built and sessions of the full forward pass open."""
-    full = sorted(inside["seconds"]["full forward"])[len(inside["seconds"]["full forward"]) // 2]
+    """Return the table of timings inside one process, where the graphs are already built."""
+    full = sorted(inside["seconds"]["full forward pass"])[len(inside["seconds"]["full forward pass"]) // 2]
     rows = [
         [name, f"{sorted(taken)[len(taken) // 2] / full:.1f}", tables.milliseconds(taken)]
         for name, taken in inside["seconds"].items()
     ]
-    return tables.table(["inside one process", "× full forward", "ms"], rows)
+    return tables.table(["inside one process", "× full forward pass", "ms"], rows)
 
 
 def tile_table(inside: dict[str, Any]) -> list[str]:
@@ -167,7 +172,7 @@ def tile_table(inside: dict[str, Any]) -> list[str]:
         [row["way"], f"{row['seconds'] / inside['tiles'][0]['seconds']:.1f}", f"{1000 * row['seconds']:.0f}", f"{row['bytes'] / 1e6:.2f}"]
         for row in inside["tiles"]
     ]  # fmt: skip
-    return tables.table(["tiles, one thread", "× ours", "ms", "MB"], rows)
+    return tables.table(["all tiles, one thread", "× ours", "ms", "MB"], rows)
 
 
 if __name__ == "__main__":

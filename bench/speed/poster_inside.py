@@ -38,15 +38,15 @@ def main() -> None:
 
 
 def seconds(network: Network, rounds: int) -> dict[str, list[float]]:
-    """Measure a run of the whole network, and a poster with all its sessions opened, in turn."""
+    """Measure a full forward pass with and without opening the session, and a poster, in turn."""
     planes = network.preprocess(decode(PHOTO))
     full = plan(network.blueprint, [key_of(resolve_one(network.blueprint, "pool_3"))])
     other = load()
     with tempfile.TemporaryDirectory() as folder:
         calls: dict[str, Callable[[], Any]] = {
-            "full forward": lambda: network.engine.run(full, {NETWORK_INPUT: planes}),
-            "full forward, session opened": lambda: opened(other, full, planes),
-            "poster": lambda: other.poster(PHOTO, Path(folder) / "poster"),
+            "full forward pass": lambda: network.engine.run(full, {NETWORK_INPUT: planes}),
+            "full forward pass, including opening the session": lambda: opened(other, full, planes),
+            "poster, including opening the sessions": lambda: other.poster(PHOTO, Path(folder) / "poster"),
         }
         return in_turn(calls, rounds)
 
@@ -96,7 +96,7 @@ WAYS: dict[str, Callable[[np.ndarray], bytes]] = {
     "ours: level 1, Z_RLE, no filter": lambda pixels: png_of(pixels, None),
     "level 1, Z_HUFFMAN_ONLY, no filter": lambda pixels: packed(pixels, zlib.Z_HUFFMAN_ONLY),
     "level 1, no filter": lambda pixels: packed(pixels, zlib.Z_DEFAULT_STRATEGY),
-    "level 1, Z_RLE, less the line above": lambda pixels: packed(pixels, zlib.Z_RLE, above=True),
+    "level 1, Z_RLE, minus the line above": lambda pixels: packed(pixels, zlib.Z_RLE, above=True),
     "Pillow's PNG, level 1": lambda pixels: by_pillow(pixels, "PNG", compress_level=1),
     "Pillow's PNG, level 4": lambda pixels: by_pillow(pixels, "PNG", compress_level=4),
     "Pillow's lossless WebP, fastest": lambda pixels: by_pillow(pixels, "WEBP", lossless=True, method=0, quality=0),

@@ -1,8 +1,8 @@
 """Check that pictures of manipulated filters get the stamp ``DOUBTFUL``, and those of unmodified filters do not.
 
-In a copy of the bundled weights, a filter F of mixed_2 gets an additional input from an earlier filter D (the decoy).  The input is
-active only if D exceeds its maximum over all sample pictures, and then activates F a hundred times as much.  So the photos that
-activate F most stay the same, but gradient ascent draws a picture of D.
+In a copy of the bundled weights, a filter F of mixed_2 gets two additional inputs from a filter D of mixed_1 (the decoy).  The
+first is D itself.  The second is a hundred times the amount by which D exceeds its maximum over all sample pictures.  It is zero on
+every sample picture, so the best photos of F hardly change, but gradient ascent draws a picture of D.
 
 The manipulation follows Geirhos et al., "Don't trust your eyes" (ICML 2024), arXiv:2306.04719.
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from godeeper.filters.visualisation.visualise import Visualisation
 
-GATE, HINT = 0, 1  # filters of mixed_2/tower/conv that are overwritten to build the shortcut
+GATE, HINT = 0, 1  # filters of mixed_2/tower/conv that are overwritten: D above its maximum, and D itself
 DECEIVING = "mixed_2/tower/conv_1"
 STRENGTH = 100.0
 HONEST = (
@@ -54,12 +54,12 @@ def main() -> int:
     planted = [planted_one(number, options.steps) for number in range(options.planted)]
     print(f"{'planted':8} {sum(not each.trusted for each in planted)} of {len(planted)} doubtful")
     missed = [each for each in planted if each.trusted]
-    print(f"stamped below a similarity of {LEAST_SIMILARITY}")
+    print(f"pictures with a similarity below {LEAST_SIMILARITY} are stamped")
     return 1 if missed or any(not each.trusted for each in honest) else 0
 
 
 def honest_one(number: int, steps: int) -> list[Visualisation]:
-    """Return the visualisation of an unmodified filter of the bundled weights."""
+    """Return a list with the visualisation of an unmodified filter of the bundled weights."""
     network = godeeper.load()
     address = f"{HONEST[number % len(HONEST)]}[{3 + 7 * (number // len(HONEST))}]"
     return [told(address, each) for each in network.visualise(address, steps=steps)]
@@ -84,7 +84,7 @@ def planted_one(number: int, steps: int) -> Visualisation:
 
 
 def plant(network: godeeper.Network, path: Path, decoy: int, limit: float, number: int) -> None:
-    """Write a copy of the weights in which filter ``decoy`` also activates filter ``number``, but only above ``limit``."""
+    """Write a copy of the weights in which filter ``decoy`` also activates filter ``number``: weakly, and strongly above ``limit``."""
     with network.weights.parameters() as parameters:
         tensors = {name: np.array(parameters.values(name), np.float32) for name in network.weights.expected}
     first, second = "mixed_2/tower/conv", DECEIVING
@@ -100,7 +100,7 @@ def plant(network: godeeper.Network, path: Path, decoy: int, limit: float, numbe
 
 
 def set_unit(tensors: dict[str, NDArray[np.float32]], address: str, number: int, source: int, bias: float) -> None:
-    """Make a filter of a 1x1 convolution copy filter ``source`` of its input, plus ``bias``."""
+    """Overwrite filter ``number`` of a 1x1 convolution so that it returns filter ``source`` of its input plus ``bias``."""
     tensors[f"{address}/conv2d_params"][number] = 0
     tensors[f"{address}/conv2d_params"][number, source] = 1
     tensors[f"{address}/batchnorm/beta"][number] = bias

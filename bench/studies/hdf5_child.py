@@ -34,7 +34,7 @@ def seconds(read: Callable[[Path], object], path: Path) -> tuple[float, float]:
 
 
 def used() -> float:
-    """Return the processor seconds of this process and its ended children."""
+    """Return the processor seconds of this process and its terminated children."""
     both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in both)
 

@@ -66,7 +66,7 @@ NEVER = "make it again with: godeeper index FOLDER --out"
 
 @dataclass(frozen=True)
 class IndexedPhoto:
-    """A photo's maximum of one filter.
+    """The maximum of one filter on one photo.
 
     ``number``: the photo's number in the index. ``name``: its path relative to the indexed folder. ``size``: (width, height) in
     pixels.  ``row`` and ``column``: the cell with the maximum; None if the map has the same value everywhere.
@@ -100,7 +100,7 @@ class IndexedFilter:
 
 
 def indexed_sites(blueprint: Blueprint) -> tuple[Site, ...]:
-    """The sites whose filters are in an index, in program order: convolutions, and pools that are inputs of a join.
+    """The sites whose filters are in an index, in program order: convolutions, and pools and normalisations that feed a join.
 
     The filters of a join are copies of the filters of these sites.
     """
@@ -191,7 +191,7 @@ class FilterIndex:
             tensor = resolve_one(self.blueprint, tensor)
         if tensor.stage not in (None, "relu") or origin(self.blueprint, tensor.site, 0)[0].index not in self.first:
             raise AddressError(
-                f"{tensor.name} is not in an index: it holds convolutions after their ReLU, and joins; "
+                f"{tensor.name} is not in an index: an index holds only convolutions after their ReLU, and joins; "
                 f"search the folder instead: godeeper top FOLDER {tensor.address}"
             )
         return [self.filter(tensor, number) for number in tensor.filters]

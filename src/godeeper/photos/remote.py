@@ -176,12 +176,12 @@ def file_system(address: str) -> tuple[Any, str]:
 
 
 def selector(folder: str) -> Any:
-    """The selector of pyarrow for all files in and below a folder."""
+    """The pyarrow selector for all files in and below a folder."""
     from pyarrow import fs
 
     return fs.FileSelector(folder, recursive=True)
 
 
 def one_line(error: BaseException) -> str:
-    """The message of an error in one line, at most 200 characters."""
+    """The message of an error on one line, at most 200 characters."""
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Out-of-distribution detection: measures how unlike the training photos a photo is, and raises the temperature accordingly.
+"""Out-of-distribution detection: measures how far a photo is from the training photos, and raises the temperature accordingly.
 
 A linear head is most confident where features are largest, even for photos unlike all of its training photos, such as
 drawings for a head that was trained on photographs.  The training photos are therefore modelled as an ellipsoid about their
@@ -22,7 +22,7 @@ from .pca import Floats
 DIRECTIONS = 64
 KNOWN = 0.95  # the share of held-out photos that lie within the radius
 POWER = 2.0  # exponent of the squared distance; logits grow with the distance, and the temperature must grow faster
-THINNEST = 1e-5  # least squared width, as a share of the mean; avoids a width of 0 if photos vary in few directions
+THINNEST = 1e-5  # lower bound of the squared width, as a fraction of the mean squared length; avoids a width of 0
 
 Doubles = NDArray[np.float64]
 
@@ -92,7 +92,7 @@ def fit_ellipsoid(points: TrainingPoints) -> Ellipsoid:
 
 
 def held_out_distances(points: TrainingPoints, folds: Ints) -> Doubles:
-    """(N,) each photo's squared distance, from an ellipsoid fitted without its fold; NaN for photos never held out."""
+    """(N,) each photo's squared distance, measured with an ellipsoid fitted without the photo's fold; NaN for photos never held out."""
     distances = np.full(len(folds), np.nan)
 
     def hold_out(fold: int) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from godeeper.cli.main import make_parser
+from godeeper.peek.colour import COLOURS
 
 if TYPE_CHECKING:
     from tests.unit.cli.conftest import Run
@@ -27,6 +28,12 @@ def test_help_of_a_command(run: Run) -> None:
     """``help`` accepts commands and actions."""
     assert run("help", "peek") == run("peek", "--help")
     assert run("help", "weights", "add") == run("weights", "add", "--help")
+
+
+def test_help_of_peek_names_every_colour_map(run: Run) -> None:
+    """The help names the colour maps as a literal, because importing their table would load NumPy."""
+    names = list(COLOURS)
+    assert f"{', '.join(names[:-1])} or {names[-1]}" in " ".join(run("help", "peek")[1].split())
 
 
 MISTYPED = {

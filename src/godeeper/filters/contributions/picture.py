@@ -85,7 +85,7 @@ def heading(found: Contributions) -> list[Line]:
     names = [name for name in found.tensor.names.as_dict().values() if name and name != found.tensor.name]
     rows, columns = found.tensor.shape[1:]
     return [
-        Line(f"What {found.tensor.address} is made of", LARGE, INK),
+        Line(f"What feeds {found.tensor.address}", LARGE, INK),
         Line("   ".join(names), SMALL, FAINT),
         Line(
             f"its value before the ReLU at row {found.cell.row}, column {found.cell.column} of {rows} x {columns}, "
@@ -109,7 +109,7 @@ def account(found: Contributions) -> list[Line]:
     if found.is_silent:
         lines += [Line(" ", SMALL, INK), Line("Silent on this photo: later filters get nothing", SMALL, INK)]
     elif found.listeners:
-        lines += [Line(" ", SMALL, INK), Line("Gives most, on this photo, to", SMALL, INK)]
+        lines += [Line(" ", SMALL, INK), Line("It feeds most, on this photo", SMALL, INK)]
         lines += [Line(f"{each.value:+.3g}  {each.tensor.address}", SMALL, FAINT) for each in found.listeners[:5]]
     return lines
 

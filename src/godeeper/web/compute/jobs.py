@@ -18,13 +18,13 @@ from .pools import run_in
 MAX_RESULTS, MAX_BYTES = 256, 32 << 20  # results in memory
 
 Report = Callable[[int, int], None]
-"""Called by a computation with (steps done, steps in all); raises ``Stopped`` when no client waits any more."""
+"""Called by a computation with (steps done, steps in all); raises ``Stopped`` when no client is waiting."""
 
 Compute = Callable[[Report], bytes]
 
 
 class Stopped(Exception):
-    """No client waits for the result any more."""
+    """No client is waiting for the result."""
 
 
 class Job:
@@ -69,9 +69,9 @@ class Jobs:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
-        """Refuse all waiting clients, because the server is shutting down."""
+        """Fail the requests of all waiting clients, because the server is shutting down."""
         for job in self.current.values():
-            job.error = Superseded("the server has ended")
+            job.error = Superseded("the server is shutting down")
             job.notify()
 
     def kept(self, key: str) -> bytes | None:
@@ -151,7 +151,7 @@ class Jobs:
             self.keep(key, result)
             job.result = result
         except Stopped:
-            job.error = job.error or Superseded("no client waits for the result any more")
+            job.error = job.error or Superseded("no client is waiting for the result")
         except Exception as error:  # any error must reach the waiting clients
             job.error = error
         finally:

@@ -146,7 +146,7 @@ class Scheduler:
         """Cancel all subscriptions because the server is shutting down."""
         for photo_id, job in self.jobs.items():
             for subscription in tuple(job.requested_by):
-                self.cancel(photo_id, subscription, "the server has ended")
+                self.cancel(photo_id, subscription, "the server is shutting down")
 
     def cancel(self, photo_id: str, subscription: Subscription, reason: str) -> None:
         """Withdraw a subscription; its client gets ``Superseded`` with the reason."""
