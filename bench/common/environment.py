@@ -1,4 +1,4 @@
-"""The peers' environment: PyTorch, torchvision, TensorFlow, Keras, fastai and Ray, beside godeeper's own.
+"""The peers' environment: PyTorch, torchvision, TensorFlow, Keras, fastai, Lucent and Ray, beside godeeper's own.
 
     python -m bench.common.environment        # creates bench/.venv-peers if it is missing; prints the path of its Python
 
@@ -17,7 +17,14 @@ from bench.common.places import PEERS_ENVIRONMENT
 
 INSTALLS = (
     ("torch==2.13.0", "tensorflow-cpu==2.21.*", "pillow", "h5py"),
-    ("--no-deps", "torchvision==0.28.0", "fastai==2.8.12"),  # their requirements would install the CUDA build of torch
+    (
+        "--no-deps",
+        "torchvision==0.28.0",
+        "fastai==2.8.12",
+        "torch-lucent==0.1.8",
+        "kornia==0.8.2",
+        "kornia-rs",
+    ),  # their requirements would install the CUDA build of torch
     (
         "fastcore",
         "fasttransform",
@@ -33,6 +40,12 @@ INSTALLS = (
         "matplotlib",
         "scikit-image",
         "ray[data]>=2.51",
+        "safetensors",
+        "platformdirs",
+        "future",
+        "decorator",
+        "tqdm",
+        "ipython",
     ),
 )
 
