@@ -2,7 +2,7 @@
 
     python -m bench.all [PART ...]
 
-Parts are peek, engines, poster, folder, on_ray and classifier; without arguments, all of them run.  Writes ``bench/results/benchmarks.md`` with
+Parts are peek, engines, poster, folder, on_ray and classifier.  Without arguments, all of them run.  Writes ``bench/results/benchmarks.md`` with
 the duration of each part, and ends with the parts that missed a target.  Exit code 1 if a target is missed.
 """
 
@@ -40,7 +40,7 @@ def main() -> int:
         write(page, f"\n`python -m bench.speed.{part}` took {minutes:.1f} minutes.\n\n")
         if status:
             missed.append(part)
-    print(f"Written to {page}." + (f"  Missed in: {', '.join(missed)}." if missed else ""))
+    print(f"Written to {page}." + (f"  Targets were missed in: {', '.join(missed)}." if missed else ""))
     return 1 if missed else 0
 
 

@@ -1,8 +1,8 @@
 """Build the file of ImageNet's class names from two PyPI packages.
 
-    python scripts/build_labels.py # fetches the packages with pip python scripts/build_labels.py torchvision.whl
-    timm.whl # uses local wheels python scripts/build_labels.py --check # rebuilds and compares with the file in the
-    repo
+    python scripts/build_labels.py                              # downloads the packages with pip
+    python scripts/build_labels.py torchvision.whl timm.whl     # uses local wheels
+    python scripts/build_labels.py --check                      # rebuilds the file and compares it with the one in the repository
 
 The names come from torchvision (torchvision/models/_meta.py, BSD-3-Clause), and the synsets from timm
 (timm/data/_info/imagenet_synsets.txt, Apache-2.0).  No code of the packages is executed: the list
@@ -36,15 +36,17 @@ HEADING = f"""\
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("wheels", nargs="*", type=Path, help="the two packages; fetched if not given")
-    parser.add_argument("--check", action="store_true", help="only compare with the file in the repo")
+    parser.add_argument(
+        "wheels", nargs="*", type=Path, help="the wheels of torchvision and timm; downloaded if not given"
+    )
+    parser.add_argument("--check", action="store_true", help="only compare with the file in the repository")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         wheels = options.wheels or fetch(Path(folder))
         text = build(*wheels)
     if options.check:
         same = DATA.read_text(encoding="utf-8") == text
-        print(f"{DATA}: {'as rebuilt' if same else 'not what the packages give'}")
+        print(f"{DATA}: {'up to date' if same else 'differs from the file built from the packages'}")
         return 0 if same else 1
     DATA.parent.mkdir(exist_ok=True)
     DATA.write_text(text, encoding="utf-8")
@@ -53,7 +55,7 @@ def main() -> int:
 
 
 def fetch(folder: Path) -> list[Path]:
-    """Return both wheels from the package index, without their dependencies."""
+    """Download both wheels from the package index, without their dependencies."""
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "-d", str(folder)]
     subprocess.run([*pip, TORCHVISION, TIMM], check=True)
     return [next(folder.glob("torchvision*.whl")), next(folder.glob("timm*.whl"))]
@@ -72,7 +74,7 @@ def build(torchvision: Path, timm: Path) -> str:
 
 
 def read_names(source: str) -> list[str]:
-    """Return the list of names in torchvision's module, as a literal."""
+    """Return the list of names, which is a literal in torchvision's module."""
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "_IMAGENET_CATEGORIES":
             names: list[str] = ast.literal_eval(node.value)

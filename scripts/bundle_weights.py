@@ -1,7 +1,8 @@
-"""Build the weights that ship with godeeper from the npm package they come from.
+"""Build the weights that ship with godeeper from their npm package.
 
-    python scripts/bundle_weights.py # fetches the package with npm python scripts/bundle_weights.py nsfwjs-4.3.0.tgz #
-    uses a local tarball python scripts/bundle_weights.py --check # rebuilds and compares with the file in the repo
+    python scripts/bundle_weights.py                     # downloads the package with npm
+    python scripts/bundle_weights.py nsfwjs-4.3.0.tgz    # uses a local tarball
+    python scripts/bundle_weights.py --check             # rebuilds the file and compares it with the one in the repository
 
 The package nsfwjs 4.3.0 (MIT, Infinite Red) contains Inception v3 in TensorFlow.js's 8-bit format. The convolutions are
 those of the Keras release, unchanged up to ``mixed_5`` and fine-tuned in later modules. The classifier (three dense
@@ -50,15 +51,15 @@ Quantised = tuple[NDArray[np.uint8], float, float]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("tarball", nargs="?", type=Path, help=f"{PACKAGE} as npm packs it; fetched if not given")
-    parser.add_argument("--check", action="store_true", help="only compare with the file in the repo")
+    parser.add_argument("tarball", nargs="?", type=Path, help=f"the tarball of {PACKAGE}; downloaded if not given")
+    parser.add_argument("--check", action="store_true", help="only compare with the file in the repository")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tarball = options.tarball or fetch(Path(folder))
         target = Path(folder) / BUNDLED.name if options.check else BUNDLED
         build(tarball, target)
         if options.check and target.read_bytes() != BUNDLED.read_bytes():
-            print(f"{BUNDLED} is not what {PACKAGE} gives", file=sys.stderr)
+            print(f"{BUNDLED} differs from the file built from {PACKAGE}", file=sys.stderr)
             return 1
     print(f"{BUNDLED}: {BUNDLED.stat().st_size:,} bytes, SHA-256 {sha256(BUNDLED.read_bytes())}")
     return 0
@@ -150,7 +151,7 @@ def sha256(data: bytes) -> str:
 
 
 def expect(what: str, got: object, expected: object) -> None:
-    """Exit with one line if the package is not the one that this script was made for."""
+    """Exit with one line if the package differs from the one that this script was written for."""
     if got != expected:
         raise SystemExit(f"{what}: got {got}, expected {expected}")
 

@@ -1,8 +1,8 @@
 """Compute the quantization ranges that ship with the bundled weights: the int8 range of each tensor.
 
-    pip install scikit-image==0.26.0 python scripts/calibrate_bundled.py # writes
-    src/godeeper/weights/bundled/inception_v3.int8.json python scripts/calibrate_bundled.py --check # computes them
-    again and compares
+    pip install scikit-image==0.26.0
+    python scripts/calibrate_bundled.py            # writes src/godeeper/weights/bundled/inception_v3.int8.json
+    python scripts/calibrate_bundled.py --check    # computes the ranges again and compares
 
 The pictures are examples/chelsea.jpg and the photos and scans in scikit-image's wheel (free to use, see its
 data/README). Mirrored, darkened, cropped and shrunk variants of each are used too. None of them is used to test the
@@ -33,12 +33,12 @@ PICTURES = (
 )  # fmt: skip
 DARKER = 0.6
 WHITE = (255, 255, 255)
-TOLERANCE = 1e-3  # relative; another processor rounds sums differently, and may choose a neighbouring candidate
+TOLERANCE = 1e-3  # relative; another processor may round differently and choose a neighbouring candidate
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="only compare with the file in the repo")
+    parser.add_argument("--check", action="store_true", help="only compare with the file in the repository")
     options = parser.parse_args()
     network = load("inception_v3", weights="bundled", engine="onnxruntime")
     made = calibrate(network.weights, network.preprocess, photos())
@@ -47,7 +47,7 @@ def main() -> int:
     kept = read(BUNDLED_RANGES)
     apart = [address for address, high in made.maxima.items() if abs(kept.maxima[address] / high - 1) > TOLERANCE]
     print(
-        f"{BUNDLED_RANGES}: {len(kept.ranges)} tensors, {len(kept.photos)} photos, {len(apart)} ends differ from this run's"
+        f"{BUNDLED_RANGES}: {len(kept.ranges)} tensors, {len(kept.photos)} photos, {len(apart)} range ends differ from this run"
     )
     return 1 if apart or kept.photos != made.photos else 0
 

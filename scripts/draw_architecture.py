@@ -1,7 +1,7 @@
 """Draw the picture of docs/architecture.md: the imports between the folders of ``src/godeeper``, read from the source.
 
-python scripts/draw_architecture.py            # writes docs/pictures/architecture.svg
-python scripts/draw_architecture.py --check    # only compares; exit code 1 if the picture is stale
+    python scripts/draw_architecture.py            # writes docs/pictures/architecture.svg
+    python scripts/draw_architecture.py --check    # only compares; exit code 1 if the picture is stale
 
 This is a layered drawing (Sugiyama). A folder's column is the length of the longest chain of imports below it. An arrow
 over several columns has a place in each of them, and the places in a column are sorted by the mean place of their

@@ -2,8 +2,8 @@
 
     python scripts/footprint.py
 
-Prints the disk space of the package and its requirements, and the processor time and cache of the first and the second
-`godeeper peek`, in a temporary home.
+Prints the disk space of the package and its requirements. For the first and the second `godeeper peek` in a temporary
+home folder, it prints the CPU time and the size of the cache.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def main() -> None:
         for run in ("first", "second"):
             seconds = processor_time(PEEK, home)
             print(
-                f"{run} peek, three pictures: {seconds:.1f} s of processor time; cache {megabytes(folder_size(Path(home)))}"
+                f"{run} peek, three pictures: {seconds:.1f} s of CPU time; cache {megabytes(folder_size(Path(home)))}"
             )
 
 
@@ -64,7 +64,7 @@ def folder_size(folder: Path) -> int:
 
 
 def processor_time(command: list[str], home: str) -> float:
-    """Return the seconds that a command takes on all cores together, with ``home`` as its home."""
+    """Return the CPU seconds of a command, with ``home`` as its home folder."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "HOME": home, "GODEEPER_CACHE": f"{home}/cache"}
     subprocess.run(command, cwd=home, env=environment, check=True, stdout=subprocess.DEVNULL)

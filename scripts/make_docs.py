@@ -1,7 +1,7 @@
 """Make the generated pages and pictures of docs/.
 
 python scripts/make_docs.py            # writes docs/reference/*.md and docs/pictures/*.png
-python scripts/make_docs.py --check    # only compares the pages; exit code 1 if one is stale
+python scripts/make_docs.py --check    # only compares the pages; exit code 1 if a page is stale
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def returns_array(value: Any) -> bool:
 
 
 def signature_text(value: Any) -> str:
-    """Return the parameters with their types, or nothing if Python knows no signature."""
+    """Return the parameters with their types, or an empty string if Python knows no signature."""
     try:
         signature = inspect.signature(value)
     except ValueError:

@@ -1,6 +1,8 @@
-"""Take the screenshots in docs/ of the web page, with a server on loopback and a browser.
+"""Take the screenshots of the web page for docs/, with a server on loopback and Chromium.
 
-python scripts/screenshots.py writes docs/pictures/serve-*.png.  It needs the test group's playwright and a Chromium
+    python scripts/screenshots.py    # writes docs/pictures/serve-*.png
+
+Needs the test group's playwright and a Chromium
 (apt-get install chromium, or name one in GODEEPER_CHROMIUM).  The classifier is trained here, on crops of two photos.
 """
 
@@ -68,7 +70,7 @@ def main() -> int:
 
 
 def train(folder: Path) -> Path:
-    """Train a classifier of a cat and a flower; the photo of both is next to it."""
+    """Train a classifier for a cat and a flower; the photo of both is next to the classifier."""
     subprocess.run([sys.executable, str(ROOT / "examples" / "collage.py"), str(folder)], check=True)
     classifier = folder / "pets.godeeper"
     godeeper.retrain(folder / "photos", features="mixed/join,mixed_5/join,mixed_8/join").save(classifier)
@@ -93,7 +95,7 @@ def serving(classifier: Path) -> Iterator[str]:
 
 @contextmanager
 def browsing() -> Iterator[Browser]:
-    """Chromium, without a window."""
+    """Yield Chromium without a window."""
     if not CHROMIUM:
         sys.exit("no Chromium: apt-get install chromium, or name one in GODEEPER_CHROMIUM")
     with sync_playwright() as playwright:
@@ -103,7 +105,7 @@ def browsing() -> Iterator[Browser]:
 
 
 def send(browser: Browser, address: str, path: Path) -> str:
-    """Send a photo, and return its id."""
+    """Upload a photo, and return its id."""
     with browser.new_context() as context:
         file = FilePayload(name=path.name, mimeType="image/png", buffer=path.read_bytes())
         return str(context.request.post(f"{address}/api/photos", multipart={"photo": file}).json()["photo"])
@@ -112,7 +114,7 @@ def send(browser: Browser, address: str, path: Path) -> str:
 def shot(
     browser: Browser, url: str, window: dict[str, int], *, dark: bool, mouse: tuple[int, int] | None
 ) -> Image.Image:
-    """Return a screenshot of a window of that size."""
+    """Return a screenshot of a page in a window of the given size."""
     page: Page = browser.new_page(
         viewport={"width": window["width"], "height": window["height"]},
         color_scheme="dark" if dark else "light",
@@ -145,7 +147,7 @@ def side_by_side(pictures: list[Image.Image], gap: int = 16) -> Image.Image:
 
 
 def keep(name: str, picture: Image.Image) -> None:
-    """Write the picture with as many colours as the size allows."""
+    """Write the picture with as many colours as ``MOST_BYTES`` allows."""
     for colours in (256, 128, 64, 32):
         buffer = io.BytesIO()
         picture.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-LEAST_ROUNDS = 2  # fewer have no spread
+LEAST_ROUNDS = 2  # a single round has no spread
 
 
 def parse(
@@ -13,9 +13,11 @@ def parse(
 ) -> argparse.Namespace:
     """Parse the options; ``about`` is a script's docstring, ``rounds`` its default, and ``more`` adds other options."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"rounds (default: {rounds})")
+    parser.add_argument("--rounds", type=int, default=rounds, metavar="N", help=f"number of rounds (default: {rounds})")
     more(parser)
     options = parser.parse_args()
     if options.rounds < LEAST_ROUNDS:
-        parser.error(f"--rounds {options.rounds}: expected {LEAST_ROUNDS} or more, for a spread")
+        parser.error(
+            f"--rounds {options.rounds}: expected {LEAST_ROUNDS} or more, because a single round has no spread"
+        )
     return options

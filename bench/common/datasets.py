@@ -36,7 +36,7 @@ KINDS = {
     "vegetables": "food/vegetables", "flowers": "plants/flowers", "household": "household", "clothes": "clothes",
     "money": "symbols/money", "hands": "symbols/alphabets/asl", "vehicles": "vehicles",
 }  # fmt: skip
-"""Class -> a folder of the stamps; its subfolders ``cartoon``, which hold drawings, are left out."""
+"""Class -> folder of stamps.  Its subfolders ``cartoon`` hold drawings and are left out."""
 QUALITY = 88
 
 Size = tuple[int, int]
@@ -75,7 +75,7 @@ def crop_tasks(root: Path, each: int, noise: float, seed: int, most: int = 12) -
 
 
 def write(tasks: Sequence[Task]) -> None:
-    """Write all crops."""
+    """Write all crops in parallel."""
     for folder in {path.parent for _, path, *_ in tasks}:
         folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor() as pool:
@@ -95,7 +95,7 @@ def quarters(picture: Image.Image) -> list[tuple[str, Image.Image]]:
 
 
 def crop(picture: Image.Image, path: Path, noise: float, seed: Sequence[int], size: Size) -> None:
-    """Write one crop: a part of the picture, randomly mirrored, lighter or darker, under soft patches of colour."""
+    """Write one crop: a part of the picture, randomly mirrored, of random brightness, blended with soft patches of colour."""
     chance = np.random.default_rng(list(seed))
     side = chance.uniform(0.3, 0.7)
     width, height = round(picture.width * side), round(picture.height * side)
@@ -151,7 +151,7 @@ def photos(root: Path, count: int, seed: int = 0) -> None:
 
 
 def tiny(root: Path, count: int, seed: int = 0, classes: int = 5) -> None:
-    """Write ``count`` different photos of 64 x 48 pixels, in classes of one hue each."""
+    """Write ``count`` different photos of 64 x 48 pixels, in classes that have one hue each."""
     for label in range(classes):
         (root / f"hue {label}").mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -169,11 +169,14 @@ def main() -> None:
     parser.add_argument("kind", choices=("photos", "tiny", "crops", "drawings", "stamps"))
     parser.add_argument("folder", type=Path)
     parser.add_argument(
-        "--count", type=int, default=1000, help="total number of photos; for drawings and stamps, the maximum"
+        "--count",
+        type=int,
+        default=1000,
+        help="number of photos; for drawings and stamps, the maximum number (default: 1000)",
     )
-    parser.add_argument("--noise", type=float, default=0.7, help="how much of crops is hidden (default: 0.7)")
+    parser.add_argument("--noise", type=float, default=0.7, help="share of each crop that noise hides (default: 0.7)")
     parser.add_argument(
-        "--stamps", type=Path, default=STAMPS, metavar="FOLDER", help=f"where they are (default: {STAMPS})"
+        "--stamps", type=Path, default=STAMPS, metavar="FOLDER", help=f"folder of the stamps (default: {STAMPS})"
     )
     options = parser.parse_args()
     make: dict[str, Callable[[Path, int], None]] = {

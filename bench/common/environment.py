@@ -1,4 +1,4 @@
-"""The peers' environment: PyTorch, torchvision, TensorFlow, Keras, fastai, Lucent and Ray, beside godeeper's own.
+"""The peers' environment: PyTorch, torchvision, TensorFlow, Keras, fastai, Lucent and Ray, separate from godeeper's environment.
 
     python -m bench.common.environment        # creates bench/.venv-peers if it is missing; prints the path of its Python
 
@@ -17,6 +17,7 @@ from bench.common.places import PEERS_ENVIRONMENT
 
 INSTALLS = (
     ("torch==2.13.0", "tensorflow-cpu==2.21.*", "pillow", "h5py"),
+    # Without dependencies, because these would install the CUDA build of torch.
     (
         "--no-deps",
         "torchvision==0.28.0",
@@ -24,7 +25,7 @@ INSTALLS = (
         "torch-lucent==0.1.8",
         "kornia==0.8.2",
         "kornia-rs",
-    ),  # their requirements would install the CUDA build of torch
+    ),
     (
         "fastcore",
         "fasttransform",

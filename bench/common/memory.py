@@ -69,6 +69,6 @@ def family(process: int) -> list[int]:
                 continue
             children.setdefault(parent, []).append(int(folder.name))
     found = [process]
-    for each in found:  # grows while it is read
+    for each in found:  # the list grows during the loop
         found += children.get(each, [])
     return found

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def write_graph(weights: WeightsFile, path: Path) -> None:
-    """Write the graph of the one tensor and its ancestors, as godeeper's own engine builds it."""
+    """Write the graph of the tensor ``ADDRESS`` and its ancestors, as godeeper's engine builds it."""
     tensor = resolve_one(weights.blueprint, ADDRESS)
     with weights.parameters() as numbers:
         path.write_bytes(build(plan(weights.blueprint, [key_of(tensor)]), numbers))

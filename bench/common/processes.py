@@ -56,7 +56,7 @@ def run(command: Sequence[str | Path], cache: Path = CACHE) -> tuple[Cost, str]:
 
 
 def environment(cache: Path = CACHE) -> Mapping[str, str]:
-    """Return a child's environment: this repository first on the path, ``cache`` as cache, with compiled modules."""
+    """Return a child's environment: imports from this repository, ``cache`` as godeeper's cache, and compiled modules."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     path = os.pathsep.join(filter(None, [str(SOURCE), str(REPOSITORY), kept.get("PYTHONPATH")]))
     return kept | {"PYTHONPATH": path, "GODEEPER_CACHE": str(cache)}

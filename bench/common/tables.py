@@ -83,23 +83,23 @@ def picture_table(pictures: Costs) -> list[str]:
         ]
         for name, costs in pictures.items()
     ]
-    return table(["a whole process, JPEG to PNG", "× our time", "× our memory", "wall s", "cpu s", "peak MiB"], rows)
+    return table(["whole process, from JPEG to PNG", "× our time", "× our memory", "wall s", "cpu s", "peak MiB"], rows)
 
 
 def agreement_table(inside: dict[str, Any]) -> list[str]:
     """Return the table that compares the values in the pictures."""
     rows = [[row["peer"], row["dialect"], f"{row['own']:.1e}", f"{row['drawn']:.1e}"] for row in inside["agreement"]]
     names = [
-        "values of",
-        "its dialect",
+        "peer",
+        "dialect of the peer",
         "largest relative difference from godeeper in that dialect",
-        "from our picture",
+        "largest relative difference from our picture",
     ]
     return table(names, rows)
 
 
 def compute_table(inside: dict[str, Any]) -> list[str]:
-    """Return the table of the times of cut graphs in one process."""
+    """Return the table of the times of cut graphs, measured in one process."""
     rows = [
         [
             row["address"],
@@ -111,7 +111,17 @@ def compute_table(inside: dict[str, Any]) -> list[str]:
         ]
         for row in inside["compute"]
     ]
-    return table(["compute only", "time / share", "share of time", "of multiply-adds", "ms", "full forward, ms"], rows)
+    return table(
+        [
+            "tensor, computation only",
+            "share of time / share of multiply-adds",
+            "share of time",
+            "share of multiply-adds",
+            "ms",
+            "full forward pass, ms",
+        ],
+        rows,
+    )
 
 
 def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
@@ -124,7 +134,7 @@ def short_table(starts: Costs, inside: dict[str, Any]) -> list[str]:
     rows += [
         [f"mixed_10/join, 2,048 filters, {what}", milliseconds(taken), ""] for what, taken in inside["mosaic"].items()
     ]
-    return table(["what should not be noticeable", "ms", "ms beyond `python -c pass`"], rows)
+    return table(["duration that users should not notice", "ms", "ms in addition to `python -c pass`"], rows)
 
 
 def target_table(targets: Sequence[Target]) -> list[str]:

@@ -14,7 +14,7 @@ STARTS = ("python -c pass", "import godeeper", "godeeper --help")
 
 TIMES_FASTER = {"torchvision": 15.0, "keras": 20.0}
 TIMES_SMALLER = {"torchvision": 8.0, "keras": 8.0}
-DEAREST = 1.1  # compute time, relative to the share of multiply-adds times the full forward pass
+DEAREST = 1.1  # time of a tensor, relative to its share of the multiply-adds times the full forward pass
 MOSAIC_MS, IMPORT_MS, HELP_MS = 50.0, 60.0, 150.0
 AGREEMENT = 1e-3
 
@@ -23,7 +23,7 @@ Costs = dict[str, list[Cost]]
 
 @dataclass(frozen=True)
 class Target:
-    """A target: ``value`` should be at most, or at least, ``limit``."""
+    """A target: ``value`` must be at most ``limit``, or at least ``limit`` if ``at_least`` is true."""
 
     what: str
     value: float
@@ -49,22 +49,28 @@ def all_targets(pictures: Costs, starts: Costs, inside: dict[str, Any]) -> list[
     """Return every target of one run."""
     return [
         *picture_targets(pictures),
-        *(Target(f"{row['peer']}'s values, relative difference", row["own"], AGREEMENT) for row in inside["agreement"]),
         *(
-            Target(f"compute of {row['address']}, over its share of the full forward", overhead(row), DEAREST)
+            Target(f"relative difference of the values of {row['peer']}", row["own"], AGREEMENT)
+            for row in inside["agreement"]
+        ),
+        *(
+            Target(f"time of {row['address']}, relative to its share of the full forward pass", overhead(row), DEAREST)
             for row in inside["compute"]
         ),
         Target("mosaic of 2,048 filters, ms", 1000 * median(inside["mosaic"]["mosaic"]), MOSAIC_MS),
-        Target("import godeeper, whole process, ms", 1000 * middle(starts["import godeeper"]), IMPORT_MS),
-        Target("godeeper --help, whole process, ms", 1000 * middle(starts["godeeper --help"]), HELP_MS),
+        Target("`import godeeper` as a whole process, ms", 1000 * middle(starts["import godeeper"]), IMPORT_MS),
+        Target("`godeeper --help` as a whole process, ms", 1000 * middle(starts["godeeper --help"]), HELP_MS),
     ]
 
 
 def picture_targets(pictures: Costs) -> list[Target]:
     """Return the targets for time and memory, relative to each peer."""
     return [
-        Target(f"times {what} than {rival}", times(pictures, rival, field), limits[rival], at_least=True)
-        for what, field, limits in (("faster", "wall", TIMES_FASTER), ("smaller in memory", "mebibytes", TIMES_SMALLER))
+        Target(what.format(rival), times(pictures, rival, field), limits[rival], at_least=True)
+        for what, field, limits in (
+            ("speed-up over {}", "wall", TIMES_FASTER),
+            ("peak memory of {}, relative to godeeper", "mebibytes", TIMES_SMALLER),
+        )
         for rival in RIVALS
     ]
 
@@ -75,6 +81,6 @@ def times(pictures: Costs, peer: str, field: str) -> float:
 
 
 def overhead(row: dict[str, Any]) -> float:
-    """Return compute time divided by the time for its share of the multiply-adds, medians."""
+    """Return a tensor's median time, divided by its share of the multiply-adds times the median time of the full forward pass."""
     cost: float = median(row["seconds"]) / (row["share"] * median(row["full_seconds"]))
     return cost

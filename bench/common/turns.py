@@ -1,4 +1,4 @@
-"""Time several calls in one process, in alternating rounds: wall-clock seconds, and processor seconds summed over all cores."""
+"""Time several calls in one process, in alternating rounds: wall-clock seconds, and CPU seconds summed over all cores."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-REST = 0.02  # seconds for the threads of the previous call to fall asleep
+REST = 0.02  # seconds until the previous call's threads stop busy-waiting
 
 
 @dataclass(frozen=True)
 class Times:
-    """The times of one call in every round: wall-clock seconds, and seconds of all cores together."""
+    """The times of one call in every round: wall-clock seconds, and CPU seconds summed over all cores."""
 
     wall: Sequence[float]
     cpu: Sequence[float]
@@ -43,10 +43,10 @@ def least_wall(times: Times) -> float:
 
 
 def least_processor(times: Times) -> float:
-    """The smallest processor time."""
+    """The smallest CPU time."""
     return min(times.cpu)
 
 
 def processor_seconds(times: Times) -> float:
-    """The median of the processor times."""
+    """The median of the CPU times."""
     return statistics.median(times.cpu)

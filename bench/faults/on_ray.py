@@ -28,14 +28,16 @@ from bench.common.places import RESULTS
 
 WORK = RESULTS / "faults-on-ray"
 KILLS_A_RUN = 4
-LONGEST = 600.0  # the longest duration of a run, in seconds
+LONGEST = 600.0  # time limit of a run, in seconds
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nodes", type=int, default=20, metavar="N", help="nodes to kill (default: 20)")
-    parser.add_argument("--drivers", type=int, default=10, metavar="N", help="drivers to kill (default: 10)")
-    parser.add_argument("--photos", type=int, default=384, metavar="N", help="photos in the folder (default: 384)")
+    parser.add_argument("--nodes", type=int, default=20, metavar="N", help="number of nodes to kill (default: 20)")
+    parser.add_argument("--drivers", type=int, default=10, metavar="N", help="number of drivers to kill (default: 10)")
+    parser.add_argument(
+        "--photos", type=int, default=384, metavar="N", help="number of photos in the folder (default: 384)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed (default: 0)")
     options = parser.parse_args()
     shutil.rmtree(WORK, ignore_errors=True)
@@ -46,7 +48,11 @@ def main() -> int:
     moments = random.Random(options.seed)
     rows = [*node_kills(options.nodes, photos, local, moments), *driver_kills(options.drivers, photos, local, moments)]
     print(f"{options.photos} photos; a local run takes {seconds:.1f} s.\n")
-    print("\n".join(tables.table(["killed", "when, s", "seconds of the run that finished", "bytes"], rows)))
+    print(
+        "\n".join(
+            tables.table(["killed", "time of the kill, s", "duration of the run that finished, s", "bytes"], rows)
+        )
+    )
     return 0 if all(row[-1] == "the same" for row in rows) else 1
 
 
@@ -60,7 +66,7 @@ class Run:
         self.environment = {**processes.environment(WORK / "cache"), **(environment or {})}
 
     def start(self) -> subprocess.Popen[bytes]:
-        """The process."""
+        """Start the process."""
         return subprocess.Popen(
             self.command,
             env=self.environment,
@@ -70,13 +76,13 @@ class Run:
         )
 
     def finish(self) -> float:
-        """Run to the end, and return the seconds."""
+        """Run to the end, and return the duration in seconds."""
         started = time.perf_counter()
         wait(self.start())
         return time.perf_counter() - started
 
     def verdict(self, other: Run) -> str:
-        """Return whether the file has the same bytes as that of another run."""
+        """Return whether the file has the same bytes as the file of another run."""
         return "the same" if self.out.read_bytes() == other.out.read_bytes() else "**different**"
 
 
@@ -159,7 +165,7 @@ def driver_kills(count: int, photos: Path, local: Run, moments: random.Random) -
 
 
 def say(row: list[str]) -> None:
-    """Progress."""
+    """Print a row as progress."""
     print(*row, file=sys.stderr, flush=True)
 
 

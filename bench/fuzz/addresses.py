@@ -1,11 +1,11 @@
-"""Fuzz the address parser: each address must give tensors, or an error message of one line.
+"""Fuzz the address parser: each address must resolve to tensors, or raise an error with a message of one line.
 
     python -m bench.fuzz.addresses [--cases 1000000] [--seed 0] [--traced 1000]
 
 Generates addresses with the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``) and resolves each one.  An error message
-must be one short line without control characters.  For one in ``--traced`` addresses, the executed lines of code are counted and
-compared with a limit that depends on the length of the network's names.  Prints how many addresses give tensors and the highest line
-count, also after Ctrl-C.  Exit code 1 if an address fails.
+must be one short line without control characters.  For one of every ``--traced`` addresses, the executed lines of code are counted and
+compared with a limit that depends on the length of the network's names.  Prints how many addresses resolve to tensors and the highest
+line count, also after Ctrl-C.  Exit code 1 if an address fails.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def main() -> int:
         type=int,
         default=1000,
         metavar="N",
-        help="count the lines of code for one address in N (default: 1000)",
+        help="count the executed lines of code for one of every N addresses (default: 1000)",
     )
     options = parser.parse_args()
     meant, worst, share = 0, "", 0.0
-    progress = Progress(lambda: f"{meant} give tensors, the others are refused in one line each", EVERY)
+    progress = Progress(lambda: f"{meant} resolve to tensors, the others are refused in one line each", EVERY)
     with suppress(KeyboardInterrupt), without_suggestions():
         for network, text in progress.count(cases(options.cases, options.seed)):
             try:

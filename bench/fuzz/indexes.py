@@ -2,7 +2,7 @@
 
     python -m bench.fuzz.indexes [--cases N] [--first SEED]
 
-Prints the number of each file that fails, and the memory used, also after Ctrl-C.  Exit code 1 if a file fails.
+Prints the seed of each file that fails and, at the end or after Ctrl-C, the peak memory.  Exit code 1 if a file fails.
 The files are those of ``tests/unit/filters/mangled.py``, made from an index of the folder ``examples``.
 """
 

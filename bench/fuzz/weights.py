@@ -2,7 +2,8 @@
 
     python -m bench.fuzz.weights [--cases N] [--hdf5 N] [--first SEED]
 
-Prints the number of each file that fails, the time of the slowest file, and the memory used, also after Ctrl-C.  Exit code 1 if a file fails.
+Prints the seed of each file that fails and, at the end or after Ctrl-C, the time of the slowest file and the peak memory.  Exit
+code 1 if a file fails.
 The files are those of ``tests/unit/weights/mangled.py`` and, for HDF5, of ``mangled_hdf5.py`` next to it.  Each HDF5 file is read
 in a forked process.  A file on which the HDF5 library hangs or crashes is read again as godeeper reads it for users: in a child process
 with a time limit.
@@ -31,7 +32,9 @@ SECONDS_AGAIN = 5
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=20_000)
-    parser.add_argument("--hdf5", type=int, default=5_000, metavar="N", help="files of HDF5 and .keras (default: 5000)")
+    parser.add_argument(
+        "--hdf5", type=int, default=5_000, metavar="N", help="number of HDF5 and .keras files (default: 5000)"
+    )
     parser.add_argument("--first", type=int, default=0, metavar="SEED")
     options = parser.parse_args()
     failed, is_over = others(options.first, options.cases) if options.cases else (0, True)

@@ -1,4 +1,4 @@
-"""Convert the bundled weights to the files that users of torchvision and Keras have: a ``.pth`` and a ``.weights.h5``.
+"""Convert the bundled weights to the file formats of torchvision (``.pth``) and Keras (``.weights.h5``).
 
     python convert.py NUMBERS.npz TORCHVISION.pth KERAS.weights.h5
 
@@ -18,7 +18,7 @@ operators = torch.library.Library("torchvision", "DEF")  # see torchvision_scrip
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from torchvision.models import inception_v3  # noqa: E402 (the operators must be there first)
+from torchvision.models import inception_v3  # noqa: E402 (the operators must be defined first)
 
 CONVS = 94
 
@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def write_torchvision(numbers: "np.lib.npyio.NpzFile", path: str) -> None:
-    """Write a complete state dict like the released files; torchvision must have every name in it."""
+    """Write a complete state dict, as in the published files; torchvision must know every name in it."""
     model = inception_v3(weights=None, init_weights=False)
     state = model.state_dict()
     for n in range(CONVS):

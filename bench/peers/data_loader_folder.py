@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-operators = torch.library.Library("torchvision", "DEF")  # why: see torchvision_script.py
+operators = torch.library.Library("torchvision", "DEF")  # see torchvision_script.py for the reason
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from torchvision import transforms  # noqa: E402 (the operators must be there first)
+from torchvision import transforms  # noqa: E402 (the operators must be defined first)
 from torchvision.models import inception_v3  # noqa: E402
 
 folder, weights, features = sys.argv[1:4]
@@ -29,7 +29,7 @@ BATCH = 32
 
 
 class Photos(torch.utils.data.Dataset):
-    """The JPEGs below a folder."""
+    """The JPEGs below a folder, sorted by path."""
 
     def __init__(self, folder: str) -> None:
         self.paths = sorted(Path(folder).rglob("*.jpg"))

@@ -15,7 +15,7 @@ operators = torch.library.Library("torchvision", "DEF")  # see torchvision_scrip
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from fastai.vision.all import (  # type: ignore[import-not-found, unused-ignore]  # noqa: E402 (the operators must be there first)
+from fastai.vision.all import (  # type: ignore[import-not-found, unused-ignore]  # noqa: E402 (the operators must be defined first)
     ImageDataLoaders,
     Normalize,
     Resize,
@@ -32,7 +32,7 @@ folder, weights_path = sys.argv[1:3]
 
 
 def body(pretrained: bool) -> torch.nn.Module:  # noqa: ARG001, FBT001 (fastai's signature)
-    """Return Inception v3 with the bundled weights; without the auxiliary classifier, its children run in sequence."""
+    """Return Inception v3 with the bundled weights, without the auxiliary classifier, so that its children run in sequence."""
     model = inception_v3(weights=None, init_weights=False)
     model.load_state_dict(torch.load(weights_path, weights_only=True))
     model.AuxLogits = None

@@ -2,7 +2,7 @@
 
     python keras_folder.py FOLDER WEIGHTS.weights.h5 FEATURES.npy
 
-``WEIGHTS`` are those of the whole model.  The last pooling layer returns 2,048 features per photo.
+``WEIGHTS`` is the file for the whole model.  The last pooling layer returns 2,048 features per photo.
 """
 
 import sys

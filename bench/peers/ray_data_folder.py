@@ -24,10 +24,10 @@ BATCH = 32
 
 
 class Features:
-    """The network, in each worker."""
+    """Computes features; each worker has one instance."""
 
     def __init__(self) -> None:
-        self.operators = torch.library.Library("torchvision", "DEF")  # why: see torchvision_script.py
+        self.operators = torch.library.Library("torchvision", "DEF")  # see torchvision_script.py for the reason
         for operator in ("nms", "qnms"):
             self.operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         from torchvision import transforms

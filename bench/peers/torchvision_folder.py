@@ -18,7 +18,7 @@ operators = torch.library.Library("torchvision", "DEF")  # see torchvision_scrip
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from torchvision import transforms  # noqa: E402 (the operators must be there first)
+from torchvision import transforms  # noqa: E402 (the operators must be defined first)
 from torchvision.models import inception_v3  # noqa: E402
 
 folder, weights, features = sys.argv[1:4]
@@ -33,7 +33,7 @@ prepare = transforms.Compose(
 
 
 class Photos(torch.utils.data.Dataset):
-    """The JPEGs of a folder, by name."""
+    """The JPEGs of a folder, sorted by name."""
 
     def __init__(self) -> None:
         self.paths = sorted(Path(folder).glob("*.jpg"))

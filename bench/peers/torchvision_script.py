@@ -17,7 +17,7 @@ operators = torch.library.Library("torchvision", "DEF")
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-from torchvision import transforms  # noqa: E402 (the operators must be there first)
+from torchvision import transforms  # noqa: E402 (the operators must be defined first)
 from torchvision.models import inception_v3  # noqa: E402
 from torchvision.models.feature_extraction import create_feature_extractor  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""Time and accuracy of training a classifier from a folder of photos with a cold cache: godeeper against Keras and fastai.
+"""Time and accuracy of training a classifier from a folder of photos with a cold cache: godeeper, Keras and fastai.
 
     python -m bench.speed.classifier [--rounds 2] [--each 240] [--photos FOLDER] [--without fastai]
 
@@ -29,7 +29,7 @@ from bench.common.targets import Target
 FOLDER = RESULTS / "classifier"
 OURS = "godeeper retrain, classify"
 RIVALS = {"keras": KERAS_WEIGHTS, "fastai": TORCHVISION_WEIGHTS}
-SLOW = ("fastai",)  # minutes per run, so one must be enough
+SLOW = ("fastai",)  # a run takes minutes, so there is only one
 TIMES_FASTER = {"keras": 2.5, "fastai": 20.0}
 
 
@@ -69,8 +69,10 @@ def more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--photos", nargs=1, default=[], metavar="FOLDER", help="photos to use, in one folder per class"
     )
-    parser.add_argument("--without", action="append", default=[], choices=RIVALS, help="a program to leave out")
-    parser.add_argument("--precision", default="int8", help="godeeper's: fp32, int8 or auto (default: int8)")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=RIVALS, help="leave out this program; may be repeated"
+    )
+    parser.add_argument("--precision", default="int8", help="godeeper's precision: fp32, int8 or auto (default: int8)")
 
 
 def ours(precision: str) -> Run:
@@ -106,7 +108,7 @@ def accuracy(runs: list[Run]) -> float:
 
 
 def rows(runs: dict[str, list[Run]]) -> list[str]:
-    """Return the table, ratios first."""
+    """Return the table of times, memory and accuracy."""
     names = ["folder to classifier", "× our time", "wall s", "peak MiB", "accuracy", "95 % interval"]
     best = seconds(runs[OURS])
     return tables.table(names, [row(name, taken, best) for name, taken in runs.items()])
@@ -126,8 +128,8 @@ def row(name: str, runs: list[Run], best: float) -> list[str]:
 
 
 def wilson(right: int, count: int) -> tuple[float, float]:
-    """Return the interval that godeeper's own reports state."""
-    from godeeper.training.metrics import wilson  # imports numpy, so only after everything is measured
+    """Return the Wilson interval, as godeeper's reports do."""
+    from godeeper.training.metrics import wilson  # imports NumPy, so it is imported only after all measurements
 
     return wilson(right, count)
 
@@ -137,13 +139,16 @@ def all_targets(runs: dict[str, list[Run]]) -> list[Target]:
     ours = runs[OURS]
     faster = [
         Target(
-            f"folder to classifier, times faster than {name}", seconds(runs[name]) / seconds(ours), limit, at_least=True
+            f"speed-up over {name}, from a folder to a classifier",
+            seconds(runs[name]) / seconds(ours),
+            limit,
+            at_least=True,
         )
         for name, limit in TIMES_FASTER.items()
         if name in runs
     ]
     better = [
-        Target(f"accuracy, over that of {name}", accuracy(ours) / accuracy(runs[name]), 1.0, at_least=True)
+        Target(f"accuracy, relative to {name}", accuracy(ours) / accuracy(runs[name]), 1.0, at_least=True)
         for name in RIVALS
         if name in runs
     ]

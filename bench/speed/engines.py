@@ -2,8 +2,8 @@
 
     python -m bench.speed.engines [--rounds 9]
 
-Prints tables in markdown, ratios first, and then each target: whether it was met, and by what margin. Exit code 1 if
-one is missed. Engines that are not installed are skipped and listed. The photos are crops of scikit-learn's two photos,
+Prints tables in Markdown, and then each target: whether it was met, and by what margin. Exit code 1 if a target is
+missed. Engines that are not installed are skipped and listed. The photos are crops of scikit-learn's two photos,
 which were not used for the bundled quantization ranges.
 """
 
@@ -40,7 +40,7 @@ PRECISIONS = {"onnxruntime": ("fp32", "int8"), "openvino": ("fp32", "int8"), "to
 BASE = "onnxruntime fp32"
 MODULES, ONE = "mixed*/join", "mixed/tower_2/conv"
 PHOTOS = 16
-USUAL = 8  # godeeper's own batch size
+USUAL = 8  # godeeper's default batch size
 BATCHES = {"onnxruntime": (1, 4, USUAL, 16), "openvino": (1, 4, USUAL, 16), "torch": (USUAL,)}
 
 LEAST_COSINE, OF_THE_LIMIT, INT8_FASTER, AGREEMENT = 0.995, 0.85, 2.5, 1e-4
@@ -48,7 +48,11 @@ LEAST_COSINE, OF_THE_LIMIT, INT8_FASTER, AGREEMENT = 0.995, 0.85, 2.5, 1e-4
 
 @dataclass(frozen=True)
 class Measured:
-    """The results of one run: call -> times, and (address, photo) -> cosine for each engine in int8."""
+    """The results of one run.
+
+    ``times``: call -> times.  ``openings``: engine -> seconds until its first result.  ``cosines``: int8 engine -> address
+    -> (N,) cosines to fp32.  ``differences``: fp32 engine -> largest relative difference from ``BASE``.
+    """
 
     network: Network
     times: dict[str, Times]
@@ -129,7 +133,7 @@ def pieces(network: Network) -> Floats:
 
 
 def engines(network: Network) -> dict[str, Engine]:
-    """Return engine and precision, such as "openvino int8" -> the engine, for those that are installed."""
+    """Return the installed engines by name and precision, such as "openvino int8"."""
     return {
         f"{name} {precision}": engine_named(name, network.weights, precision)
         for name, package in ENGINES.items()
@@ -147,7 +151,7 @@ def run(engine: Engine, steps: Plan, photos: Floats, batch: int) -> None:
 def compared(
     network: Network, features: dict[str, dict[Key, Floats]]
 ) -> tuple[dict[str, dict[str, NDArray[np.float64]]], dict[str, float]]:
-    """Return the cosines of int8's features by module, and the largest relative difference of fp32's."""
+    """Return the cosines of the int8 features by module, and the largest relative difference of the fp32 features."""
     names = {key_of(tensor): tensor.address for tensor in network.tensors(MODULES)}
     exact = features[BASE]
     cosines, differences = {}, {}
@@ -174,7 +178,7 @@ def difference(one: Floats, other: Floats) -> float:
 
 
 def share_of_limit(measured: Measured, name: str, kind: str = "wall") -> float:
-    """Return the network's rate divided by the fastest matrix product's, each from its fastest round."""
+    """Return the network's rate divided by the rate of the fastest matrix product; both rates are from the fastest round."""
     deepest = measured.network.tensors(MODULES)[-1].site.index
     operations = 2 * PHOTOS * tensor_macs(measured.network.blueprint, [deepest])
     taken = least_wall if kind == "wall" else least_processor
@@ -183,7 +187,7 @@ def share_of_limit(measured: Measured, name: str, kind: str = "wall") -> float:
 
 
 def folder_table(measured: Measured) -> list[str]:
-    """Return the table for folders: the eleven modules' features, eight photos per batch."""
+    """Return the table of the features of the eleven modules, with eight photos per batch."""
     base = wall_seconds(measured.times[f"{BASE} {USUAL}"])
     rows = []
     for name in measured.openings:
@@ -200,12 +204,12 @@ def folder_table(measured: Measured) -> list[str]:
             ]
         )
     names = [
-        "features of eleven modules, 8 photos at once",
+        "features of eleven modules, batch size 8",
         f"× {BASE}",
-        "of the matrix product's rate (fastest turns)",
-        "the same by processor seconds",
+        "rate relative to the fastest matrix product (fastest rounds)",
+        "the same, in CPU time",
         "ms per photo",
-        "cpu ms per photo",
+        "CPU ms per photo",
         "first photo, s",
     ]
     return tables.table(names, rows)
@@ -223,9 +227,7 @@ def batch_table(measured: Measured) -> list[str]:
         walls = [wall_seconds(measured.times[f"{name} {batch}"]) for batch in batches(name)]
         if len(walls) > 1:
             rows.append([name, *(f"{min(walls) / wall:.2f}" for wall in walls)])
-    return tables.table(
-        ["speed by number of photos at once, relative to the best", *map(str, BATCHES["openvino"])], rows
-    )
+    return tables.table(["speed by batch size, relative to the fastest", *map(str, BATCHES["openvino"])], rows)
 
 
 def cosine_table(measured: Measured) -> list[str]:
@@ -238,7 +240,7 @@ def cosine_table(measured: Measured) -> list[str]:
         ]
         for address in (tensor.address for tensor in measured.network.tensors(MODULES))
     ]
-    return tables.table([f"cosine to fp32, mean of {PHOTOS} photos (the worst)", *names], rows)
+    return tables.table([f"cosine similarity to fp32, mean over {PHOTOS} photos (minimum)", *names], rows)
 
 
 def one_table(measured: Measured) -> list[str]:
@@ -257,20 +259,23 @@ def all_targets(measured: Measured) -> list[Target]:
     fastest = max(fp32, key=lambda name: share_of_limit(measured, name))
     found = [
         Target(
-            f"{fastest}, of the matrix product's rate", share_of_limit(measured, fastest), OF_THE_LIMIT, at_least=True
+            f"rate of {fastest}, relative to the fastest matrix product",
+            share_of_limit(measured, fastest),
+            OF_THE_LIMIT,
+            at_least=True,
         )
     ]
     found += [
-        Target(f"{name}'s features, relative difference", measured.differences[name], AGREEMENT)
+        Target(f"relative difference of the features of {name}", measured.differences[name], AGREEMENT)
         for name in fp32
         if name != BASE
     ]
     for name, modules in measured.cosines.items():
         worst = min(float(values.mean()) for values in modules.values())
-        found.append(Target(f"{name}, cosine of the worst module", worst, LEAST_COSINE, at_least=True))
+        found.append(Target(f"cosine similarity of the worst module, {name}", worst, LEAST_COSINE, at_least=True))
     if "openvino int8" in measured.openings:
         ratio = wall_seconds(measured.times[f"{BASE} {USUAL}"]) / wall_seconds(measured.times[f"openvino int8 {USUAL}"])
-        found.append(Target(f"openvino int8, times faster than {BASE}", ratio, INT8_FASTER, at_least=True))
+        found.append(Target(f"speed-up of openvino int8 over {BASE}", ratio, INT8_FASTER, at_least=True))
     return found
 
 

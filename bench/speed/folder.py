@@ -2,7 +2,7 @@
 
     python -m bench.speed.folder [--rounds 2] [--quick]
 
-Prints tables, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one is missed.
+Prints tables, and then each target: whether it was met, and by what margin.  Exit code 1 if a target is missed.
 ``--quick`` uses 60 photos.  The first run installs the peers, writes their weights (see ``peek.py``) and generates the
 photos (about 1 GB).
 """
@@ -23,7 +23,7 @@ from bench.common.processes import Cost, middle
 from bench.common.targets import Target
 
 OURS, INT8 = "godeeper, onnxruntime", "godeeper, openvino, int8"
-ENGINES: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> the module that it needs, its options
+ENGINES: dict[str, tuple[str, tuple[str, ...]]] = {  # name -> (required module, options)
     OURS: ("onnxruntime", ("--engine", "onnxruntime")),
     "godeeper, onnxruntime, --exact": ("onnxruntime", ("--engine", "onnxruntime", "--exact")),
     "godeeper, openvino": ("openvino", ("--engine", "openvino")),
@@ -37,8 +37,8 @@ ALIKE = {"keras": 0.99}  # not torchvision: its pools count the padding, so its 
 OVERHEAD = 1.08
 FLAT = 1.05
 SMALL_PHOTOS = 128  # at most one megapixel each
-MANY, FEW = 20_000, 1_000  # photos of the runs that measure memory
-WEIGHINGS = 5  # memory of equal runs differs by a tenth, depending on the timing of threads
+MANY, FEW = 20_000, 1_000  # numbers of photos in the memory runs
+WEIGHINGS = 5  # the memory of identical runs varies by a tenth, with the timing of threads
 
 
 def main() -> int:
@@ -72,7 +72,9 @@ def main() -> int:
 
 
 def more_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--photos", type=int, default=0, metavar="N", help="how many (default: 500)")
+    parser.add_argument(
+        "--photos", type=int, default=0, metavar="N", help="number of photos (default: 500, or 60 with --quick)"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="use 60 photos, and a tenth of the photos in the memory runs"
     )
@@ -136,34 +138,39 @@ def all_targets(costs: dict[str, list[Cost]], memory: dict[int, list[Cost]], ins
     agreement = {row["name"]: row for row in inside["agreement"]}
     return [
         *(
-            Target(f"a folder, {ours}, times faster than {peer}", times(costs, peer, ours), least, at_least=True)
+            Target(f"speed-up over {peer}: {ours}", times(costs, peer, ours), least, at_least=True)
             for ours, peers in TIMES_FASTER.items()
             if ours in costs
             for peer, least in peers.items()
         ),
         *(
-            Target(f"cosine of features with {peer}'s, the least", agreement[peer]["least"], least, at_least=True)
+            Target(
+                f"minimum cosine similarity of the features with those of {peer}",
+                agreement[peer]["least"],
+                least,
+                at_least=True,
+            )
             for peer, least in ALIKE.items()
         ),
         *(
-            Target(f"cosine of features, {INT8}, the mean", row["mean"], INT8_COSINE, at_least=True)
+            Target(f"mean cosine similarity of the features: {INT8}", row["mean"], INT8_COSINE, at_least=True)
             for name, row in agreement.items()
             if name == INT8
         ),
-        Target("photos up to 1 megapixel, over the engine alone", overhead(inside), OVERHEAD),
-        Target(f"peak memory of {max(memory):,} photos over {min(memory):,}", many / few, FLAT),
+        Target("time of photos up to 1 megapixel, relative to the engine alone", overhead(inside), OVERHEAD),
+        Target(f"peak memory with {max(memory):,} photos, relative to {min(memory):,} photos", many / few, FLAT),
     ]
 
 
 def times(costs: dict[str, list[Cost]], name: str, ours: str = OURS) -> float:
-    """Return another time divided by ours."""
+    """Return the time of another program divided by ours."""
     return middle(costs[name]) / middle(costs[ours])
 
 
 def overhead(inside: dict[str, Any]) -> float:
-    """Return the median time from files divided by that from ready tensors."""
+    """Return the median time from files divided by the median time from prepared tensors."""
     seconds = inside["seconds"]
-    ratio: float = median(seconds["from files"]) / median(seconds["ready tensors"])
+    ratio: float = median(seconds["from files"]) / median(seconds["prepared tensors"])
     return ratio
 
 
@@ -194,20 +201,28 @@ def cost_table(costs: dict[str, list[Cost]], count: int) -> list[str]:
 
 
 def agreement_table(inside: dict[str, Any]) -> list[str]:
-    """Return the table that compares features, which differ by decoders and resizing."""
+    """Return the table that compares features; they differ because decoders and resizing differ."""
     rows = [[row["name"], *(f"{row[what]:.6f}" for what in ("least", "mean", "median"))] for row in inside["agreement"]]
-    return tables.table(["features of", "least cosine with ours of whole JPEGs", "mean", "median"], rows)
+    return tables.table(
+        ["features of", "minimum cosine similarity with our features of fully decoded JPEGs", "mean", "median"], rows
+    )
 
 
 def overhead_table(inside: dict[str, Any]) -> list[str]:
     """Return the table of the overhead in one process."""
-    ready = median(inside["seconds"]["ready tensors"])
+    ready = median(inside["seconds"]["prepared tensors"])
     rows = [
         [name, f"{median(taken) / ready:.3f}", tables.seconds(taken), f"{1000 * median(taken) / SMALL_PHOTOS:.1f}"]
         for name, taken in inside["seconds"].items()
     ]
     return tables.table(
-        [f"{SMALL_PHOTOS} photos of 0.1 to 1 megapixel, one process", "× ready", "wall s", "ms per photo"], rows
+        [
+            f"{SMALL_PHOTOS} photos of 0.1 to 1 megapixel, in one process",
+            "× prepared tensors",
+            "wall s",
+            "ms per photo",
+        ],
+        rows,
     )
 
 
@@ -217,7 +232,7 @@ def memory_table(memory: dict[int, list[Cost]]) -> list[str]:
         [f"{count:,}", f"{middle(costs, 'mebibytes'):.0f} ({spread(costs)})", f"{middle(costs):.1f}"]
         for count, costs in memory.items()
     ]
-    return tables.table(["photos to the means of conv", "peak MiB", "wall s"], rows)
+    return tables.table(["photos, computing only conv", "peak MiB", "wall s"], rows)
 
 
 if __name__ == "__main__":

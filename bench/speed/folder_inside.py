@@ -1,4 +1,4 @@
-"""Measurements on a folder inside one process: the pipeline's overhead over the engine, and the agreement of features.
+"""Measurements on a folder inside one process: the overhead of the pipeline compared with the engine alone, and the agreement of features.
 
     python -m bench.speed.folder_inside FOLDER ROUNDS NAME=FEATURES ...
 
@@ -37,13 +37,13 @@ def main() -> None:
 
 
 def seconds(network: Network, paths: list[Path], rounds: int) -> dict[str, list[float]]:
-    """Measure the engine alone on ready tensors, the pipeline from files, and decoding alone, in turn."""
+    """Measure the engine alone on prepared tensors, the pipeline from files, and decoding alone, in turn."""
     ready = [
         np.concatenate([network.preprocess(decode(path)) for path in paths[start : start + BATCH_SIZE]])
         for start in range(0, len(paths), BATCH_SIZE)
     ]
     calls: dict[str, Callable[[], Any]] = {
-        "ready tensors": lambda: [pooled(network, planes, ADDRESSES) for planes in ready],
+        "prepared tensors": lambda: [pooled(network, planes, ADDRESSES) for planes in ready],
         "from files": lambda: list(stream(network, paths, ADDRESSES)),
         "decoding and resizing alone, one thread": lambda: [network.preprocess(decode(path)) for path in paths],
     }

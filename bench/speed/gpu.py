@@ -40,8 +40,8 @@ class Way:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="how often each is called (default: 20)")
-    parser.add_argument("--batch", type=int, default=64, metavar="N", help="photos at once (default: 64)")
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="number of timed calls (default: 20)")
+    parser.add_argument("--batch", type=int, default=64, metavar="N", help="batch size (default: 64)")
     parser.add_argument("--device", default="cuda", help="cuda (default), or cpu")
     options = parser.parse_args()
     missing = why_not(options.device)
@@ -61,11 +61,13 @@ def why_not(device: str) -> str:
         return "torch is not installed"
     import torch
 
-    return f"torch {torch.__version__} sees none" if device == "cuda" and not torch.cuda.is_available() else ""
+    return (
+        f"torch {torch.__version__} finds no CUDA device" if device == "cuda" and not torch.cuda.is_available() else ""
+    )
 
 
 def torch_ways(network: Network, photos: Any, device: str) -> list[Way]:
-    """Return precision, layout and compilation in every combination; the photos are on the device already."""
+    """Return a way for every combination of precision, layout and compilation; the photos are already on the device."""
     import torch
 
     found = []
@@ -88,7 +90,7 @@ def answer(torch: Any, module: Any, given: Any) -> Any:
 
 
 def onnxruntime_ways(network: Network, photos: Any, device: str) -> list[Way]:
-    """Return ONNX Runtime with its CUDA provider, if installed, on godeeper's own graphs in fp32 and int8."""
+    """Return ONNX Runtime with godeeper's graphs in fp32 and int8; empty if its provider for the device is not installed."""
     import onnxruntime
 
     from godeeper.engine.graph_cache import GraphCache
@@ -126,7 +128,9 @@ def table(ways: list[Way], rounds: int, batch: int) -> list[str]:
         ]
         for way in ways
     ]
-    return tables.table([f"{END}, {batch} photos at once", f"× {first}", "photos per second", "least cosine"], rows)
+    return tables.table(
+        [f"{END}, batch size {batch}", f"× {first}", "photos per second", "minimum cosine similarity"], rows
+    )
 
 
 if __name__ == "__main__":

@@ -57,8 +57,8 @@ def main() -> int:
             min(many) / min(few),
             FLAT,
         ),
-        Target("a lookup, whole process, ms", 1000 * middle(whole), WHOLE_MS),
-        Target("a lookup in an open index, ms", 1000 * inside, INSIDE_MS),
+        Target("duration of a lookup as a whole process, ms", 1000 * middle(whole), WHOLE_MS),
+        Target("duration of a lookup in an open index, ms", 1000 * inside, INSIDE_MS),
         Target(f"size of the index of {options.many:,} photos, MB", size, MEGABYTES),
     ]
     rows = [
@@ -84,7 +84,7 @@ def more_options(parser: argparse.ArgumentParser) -> None:
 
 
 def passes(photos: Path, out: Path, rounds: int) -> dict[str, list[Cost]]:
-    """Measure embed and index in turn, after one run of each that is not counted."""
+    """Measure ``embed`` and ``index`` in turn, after one uncounted run of each."""
     embed = ours("embed", photos, "--out", FEATURES / "index.npz", "--features", "mixed_10/join", "--exact")
     costs: dict[str, list[Cost]] = {EMBED: [], INDEX: []}
     for number in range(rounds + 1):
@@ -96,14 +96,14 @@ def passes(photos: Path, out: Path, rounds: int) -> dict[str, list[Cost]]:
 
 
 def fresh(photos: Path, out: Path) -> Cost:
-    """Measure an index that is made from scratch; only the graph is in the cache."""
+    """Measure ``index`` without stored features; only the graph is in the cache."""
     for path in STORES.glob("features-*"):
         path.unlink()
     return processes.measure(ours("index", photos, "--out", out), STORES)
 
 
 def ours(*words: str | Path) -> list[str | Path]:
-    """Return one of our commands."""
+    """Return a godeeper command."""
     return [sys.executable, "-m", "godeeper", *words]
 
 

@@ -33,7 +33,7 @@ PEEKED = (*BLOG_TENSORS, "mixed_7/tower_2/conv")
 FULL = "pool_3"
 WIDEST = "mixed_10/join"
 DIALECTS = {"torchvision": "torchvision"}  # its average pools count the zeros of the padding, unlike the others'
-REST = 0.1  # seconds to wait until the previous run's threads stop spinning; otherwise they would take cores from the next run
+REST = 0.1  # seconds until the previous run's threads stop busy-waiting; they would slow the next run
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Return each peer's difference from godeeper's values, in the peer's dialect and in that of the drawn picture."""
+    """Return each peer's difference from godeeper's values, in the peer's dialect and in the dialect of the drawn picture."""
     drawn = values_in_dialect(network, network.blueprint.dialect)
     rows = []
     for peer, path in files.items():
@@ -62,7 +62,7 @@ def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def values_in_dialect(network: Network, dialect: str) -> np.ndarray:
-    """Return the tensor that godeeper computes with the bundled weights in that dialect, (32, 35, 35) float32."""
+    """Return the tensor that godeeper computes with the bundled weights in a dialect, (32, 35, 35) float32."""
     blueprint = in_dialect(INCEPTION_V3, dialect)
     key = key_of(resolve_one(blueprint, ADDRESS))
     with network.weights.parameters() as numbers:

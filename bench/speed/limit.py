@@ -61,7 +61,7 @@ def products() -> list[Product]:
 
 
 def best(times: dict[str, Times], precision: str, kind: str = "wall") -> tuple[str, float]:
-    """Return the name of the fastest product and its operations per second (``kind`` 'wall') or per core-second."""
+    """Return the name and the rate of the fastest product: operations per second (``kind`` 'wall') or per core-second."""
     taken = least_wall if kind == "wall" else least_processor
     rates = {
         product.name: product.operations / taken(times[product.name])
@@ -72,7 +72,7 @@ def best(times: dict[str, Times], precision: str, kind: str = "wall") -> tuple[s
 
 
 def products_by_name() -> dict[str, Product]:
-    """Return name -> product, created once, since each holds compiled models."""
+    """Return name -> product; they are created once, because they hold compiled models."""
     if not MADE:
         MADE.update({product.name: product for product in products()})
     return MADE
@@ -86,14 +86,14 @@ def multiply(matrix: NDArray[np.float32]) -> Callable[[], Any]:
 
 
 def exact(matrix: NDArray[np.float32]) -> bytes:
-    """Return an ONNX graph: x times ``matrix``."""
+    """Return an ONNX graph that multiplies x by ``matrix``."""
     return graph(
         [helper.make_node("MatMul", ["x", "matrix"], ["y"])], matrix, [numpy_helper.from_array(matrix, "matrix")]
     )
 
 
 def rounded(matrix: NDArray[np.float32]) -> bytes:
-    """Return the same in 8 bits: x unsigned, the matrix signed, the product unsigned."""
+    """Return the same graph in 8 bits; x and the product are unsigned, and the matrix is signed."""
     side = len(matrix)
     steps = {"x": SPREAD / LEVELS, "matrix": SPREAD / KERNEL_LEVELS, "y": SPREAD * side / LEVELS}
     kinds = {"x": np.uint8, "matrix": np.int8, "y": np.uint8}

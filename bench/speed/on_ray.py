@@ -48,7 +48,9 @@ class Run:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=int, default=500, metavar="N", help="number of small photos (default: 500)")
-    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="runs of each kind (default: 2)")
+    parser.add_argument(
+        "--rounds", type=int, default=2, metavar="N", help="number of runs of each program (default: 2)"
+    )
     parser.add_argument("--address", default=ADDRESS, metavar="ADDRESS", help="tensor to compute (default: pool_3)")
     parser.add_argument("--no-peers", action="store_true", help="run only godeeper, locally and on Ray")
     for hidden in ("--on", "--inside", "--out", "--weights"):
@@ -66,25 +68,30 @@ def main() -> int:
     if peers:
         commands |= peer_commands(peers, folder)
     print(
-        f"{options.photos} small photos to {options.address}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n"
+        f"{options.address} of {options.photos} small photos, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}.\n"
     )
     measured = runs(commands, options.rounds)
     differences = {name: difference(name) for name in commands}
     print(*tables.table(COLUMNS, rows(measured, differences)), "", sep="\n")
     targets = [
         Target(
-            "rate on Ray over the local rate", rate_of(measured[RAY]) / rate_of(measured[LOCAL]), LEAST, at_least=True
+            "rate on Ray, relative to the local rate",
+            rate_of(measured[RAY]) / rate_of(measured[LOCAL]),
+            LEAST,
+            at_least=True,
         )
     ]
     targets += [
-        Target(f"features of {name}, relative difference", differences[name], AGREEMENT) for name in PEERS if peers
+        Target(f"relative difference of the features of {name}", differences[name], AGREEMENT)
+        for name in PEERS
+        if peers
     ]
     print(*tables.target_table(targets), sep="\n")
     return 0 if all(target.is_met for target in targets) else 1
 
 
 def our_commands(address: str, folder: Path, *, with_peers: bool) -> dict[str, list[str | Path]]:
-    """Our runs; ``with_peers``: in torchvision's dialect."""
+    """Return godeeper's commands; ``with_peers`` selects torchvision's dialect."""
     ours: list[str | Path] = [sys.executable, "-m", "bench.speed.on_ray", "--address", address, "--inside", folder]
     ours += ["--weights", WEIGHTS] if with_peers else []
     return {
@@ -94,7 +101,7 @@ def our_commands(address: str, folder: Path, *, with_peers: bool) -> dict[str, l
 
 
 def peer_commands(python: Path, folder: Path) -> dict[str, list[str | Path]]:
-    """The peers' runs; writes their weights, and installs these for godeeper."""
+    """Write the peers' weights, add them to godeeper, and return the peers' commands."""
     processes.measure([sys.executable, HERE / "common" / "prepare.py", python])
     add: list[str | Path] = [
         "weights",
@@ -134,10 +141,10 @@ def runs(commands: dict[str, list[str | Path]], rounds: int) -> dict[str, list[R
 COLUMNS = (
     "",
     "photos per second",
-    "of the local rate",
-    "seconds to the first report",
+    "relative to the local rate",
+    "seconds until the first report",
     "peak MiB",
-    "of the local memory",
+    "relative to the local memory",
     "largest relative difference",
 )
 
@@ -196,7 +203,7 @@ def inside(options: argparse.Namespace) -> tuple[float, float]:
             reports.append((time.perf_counter(), done))
 
     network = load(weights=options.weights) if options.weights else load()
-    network = Network(network.engine, Preprocess())  # the default of torchvision's weights is a crop
+    network = Network(network.engine, Preprocess())  # with torchvision's weights, the default is a crop
     with executor_named(options.on) as executor:
         batches = stream(network, photos, [options.address], executor=executor, progress=report)
         features = [batch.features[options.address] for batch in batches]

@@ -2,8 +2,8 @@
 
     python -m bench.speed.peek [--rounds 7]
 
-Prints tables, ratios first, and then each target: whether it was met, and by what margin.  Exit code 1 if one
-is missed.  The first run installs the peers (see ``environment.py``) and writes their weights.
+Prints tables, and then each target: whether it was met, and by what margin.  Exit code 1 if a target is
+missed.  The first run installs the peers (see ``environment.py``) and writes their weights.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Commands = dict[str, list[str | Path]]
 
 PEERS = {"torchvision": TORCHVISION_WEIGHTS, "keras": KERAS_WEIGHTS, "onnxruntime": GRAPH}  # onnxruntime: a lower bound
 ORDER = ("torchvision", OURS, "onnxruntime", "keras", OURS, "onnxruntime")
-SHORT_TURNS = 4  # rounds of short commands for each round of long ones
+SHORT_TURNS = 4  # rounds of short commands per round of long commands
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def picture_commands(peers: Path) -> Commands:
-    """Return one complete process for each way, from JPEG to PNG."""
+    """Return the command of each program, from JPEG to PNG."""
     commands: Commands = {OURS: [sys.executable, "-m", "godeeper", "peek", PHOTO, ADDRESS, "--out", PICTURES]}
     for peer, weights in PEERS.items():
         python = peers if peer in RIVALS else sys.executable
@@ -90,7 +90,7 @@ def measure_inside(commands: Commands, rounds: int) -> dict[str, Any]:
 
 
 def samples(pictures: Costs, starts: Costs, inside: dict[str, Any]) -> dict[str, Any]:
-    """Return every single measurement, for a closer look."""
+    """Return every measurement."""
     costs = {name: [cost.as_dict for cost in taken] for name, taken in (pictures | starts).items()}
     return {"processes": costs, "inside": inside}
 

@@ -107,7 +107,7 @@ def ten_peeks() -> Cost:
 
 
 WORK: dict[str, Callable[[], Cost]] = {
-    SECOND: resumed,  # first, so that its own graph is built in the round that is not counted
+    SECOND: resumed,  # first, so that its graph is built in the uncounted round
     FULL: lambda: without_prefixes("pool_3"),
     POSTERS: poster,
     TEN: lambda: without_prefixes(*TENSORS),

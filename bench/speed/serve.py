@@ -54,7 +54,7 @@ class Tally:
 
 @dataclass
 class Walker:
-    """One client; ``until``: the ``time.monotonic`` at which it stops."""
+    """One client; ``until``: the value of ``time.monotonic`` at which the client stops."""
 
     port: int
     number: int
@@ -191,9 +191,9 @@ def watch(process: int, seconds: float, now: Callable[[], float]) -> list[tuple[
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--debug", action="store_true")
+    parser.add_argument("--clients", type=int, default=32, metavar="N", help="number of clients (default: 32)")
+    parser.add_argument("--seconds", type=float, default=60, metavar="S", help="duration of the load (default: 60)")
+    parser.add_argument("--debug", action="store_true", help="also print readings of the server's memory")
     options = parser.parse_args(arguments)
     process, port = start_server()
     try:
@@ -257,11 +257,11 @@ def report(
                 f"{tally.octets / options.seconds / 2**20:.1f} MiB per second, {len(tally.errors)} errors."
             ),
             "",
-            *table(["route", "requests", "median ms", "95 % ms", "greatest ms"], rows),
+            *table(["route", "requests", "median, ms", "95th percentile, ms", "maximum, ms"], rows),
             "",
             (
-                f"Memory: {readings[0][1]:.0f} MiB at the start; at most {early:.0f} MiB in the third after the warm-up, "
-                f"{late:.0f} MiB in the last; {left:.0f} MiB at the end."
+                f"Memory: {readings[0][1]:.0f} MiB at the start; at most {early:.0f} MiB in the first third after the warm-up, "
+                f"{late:.0f} MiB in the last third; {left:.0f} MiB at the end."
             ),
             *(["", "Errors:", *(f"- {error}" for error in tally.errors[:20])] if tally.errors else []),
         ]

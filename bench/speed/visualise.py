@@ -2,8 +2,10 @@
 
     python -m bench.speed.visualise [--steps 96 512] [--each 2]
 
-Takes filters of two tensors, evenly spread.  Both programs get the same weights and make pictures of 299 x 299 pixels, one after another, in one
-process each: godeeper with its default settings, and Lucent with its own, for each number of ``--steps``; 512 is Lucent's default.  The value is the greatest activation after the ReLU that ``godeeper peek`` finds in the picture's file, beside that of the best sample picture.
+Takes evenly spread filters of two tensors.  Both programs use the same weights and make pictures of 299 x 299 pixels, one after
+another, in one process per program.  godeeper runs with its default settings.  Lucent runs with its default settings for each number
+of ``--steps``; its default is 512.  The value is the greatest activation after the ReLU that ``godeeper peek`` finds in the picture's
+file.  It is divided by the value of the best sample picture.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from godeeper.filters.visualisation.photos import photos_from
 from godeeper.filters.visualisation.visualise import STEPS, Settings, visualise
 
 TENSORS = {"mixed/tower_1/conv_2": "Mixed_5b.branch3x3dbl_3", "mixed_4/tower_1/conv_4": "Mixed_6b.branch7x7dbl_5"}
-"""Our address -> the name of the convolution in the PyTorch network."""
+"""godeeper's address -> name of the convolution in the PyTorch network."""
 
 INSIDE = Path(__file__).with_name("visualise_inside.py")
 HEADINGS = ["tensor", "program", "steps", "s per picture", "value / best sample picture", "greater than godeeper's"]
@@ -33,8 +35,10 @@ HEADINGS = ["tensor", "program", "steps", "s per picture", "value / best sample 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, nargs="+", default=[STEPS, 512], help="Lucent's steps (default: 96 512)")
-    parser.add_argument("--each", type=int, default=2, help="filters of each tensor (default: 2)")
+    parser.add_argument(
+        "--steps", type=int, nargs="+", default=[STEPS, 512], help="numbers of steps for Lucent (default: 96 512)"
+    )
+    parser.add_argument("--each", type=int, default=2, help="number of filters per tensor (default: 2)")
     options = parser.parse_args()
     network = godeeper.load()
     photos = photos_from(network.weights, None)
@@ -45,7 +49,7 @@ def main() -> None:
             count = resolve_one(network.blueprint, address).site.shape[0]
             numbers = sorted({int(each) for each in np.linspace(0, count - 1, options.each)})
             tensor = resolve_one(network.blueprint, f"{address}[{','.join(map(str, numbers))}]")
-            visualise(network, tensor, Settings(steps=2), photos)  # graphs are built once, as Lucent's are traced once
+            visualise(network, tensor, Settings(steps=2), photos)  # build the graphs, which is not timed
             started = time.perf_counter()
             made = [
                 visualise(network, resolve_one(network.blueprint, f"{address}[{number}]"), Settings(), photos)[0]
@@ -68,7 +72,7 @@ def main() -> None:
 
 
 def lucent(module: str, numbers: list[int], steps: int, folder: Path) -> float:
-    """Make pictures with Lucent in the peers' environment; returns the seconds per picture, without imports."""
+    """Make pictures with Lucent in the peers' environment, and return the seconds per picture, without imports."""
     source = Path(godeeper.__file__).parents[1]
     places = [environment.python(), INSIDE, source, folder]
     command = [*map(str, places), module, str(steps), *map(str, numbers)]

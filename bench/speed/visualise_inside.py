@@ -15,7 +15,7 @@ sys.path.insert(0, source)
 
 import torch  # noqa: E402
 
-# torchvision's compiled part does not load beside a CPU build of torch, but importing it needs these two operators.
+# See torchvision_script.py for the reason.
 operators = torch.library.Library("torchvision", "DEF")
 for operator in ("nms", "qnms"):
     operators.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

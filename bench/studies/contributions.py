@@ -32,8 +32,8 @@ SWITCHED_OFF = 5
 class Case:
     """One filter at one cell.
 
-    ``error``: of the sum, relative to the magnitudes of the terms. ``off_error``: the same for the changes when
-    contributors are switched off. ``magnitude``, ``positive`` and ``random``: the change of the value without the five
+    ``error``: the error of the sum, relative to the magnitudes of the terms. ``off_error``: the same error for the
+    changes when contributors are switched off. ``magnitude``, ``positive`` and ``random``: the change of the value without the five
     terms of the greatest magnitude (whose signs may cancel), without the five greatest positive terms, and without five
     random terms.
     """
@@ -49,7 +49,7 @@ class Case:
 def cases(
     network: Network, photo: Any, cells: int, depth: int = 1, seed: int = 0, *, off: bool = False, peak: bool = False
 ) -> Iterator[Case]:
-    """A case for each of ``cells`` random cells of every convolution; every tensor is computed once."""
+    """Yield a case for each of ``cells`` random cells of every convolution; every tensor is computed once."""
     all_sites = sites(network.blueprint)
     random = np.random.default_rng(seed)
     values, before_relu = everything(network, photo)
@@ -75,7 +75,7 @@ def cases(
 
 
 def everything(network: Network, photo: Any) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
-    """Index of a site -> its output (C, H, W), and for convolutions the values before the ReLU."""
+    """Return two mappings from a site's index: to its output (C, H, W), and to a convolution's values before the ReLU."""
     all_sites = sites(network.blueprint)
     convolutions = {site.index: Key(site.index, stages(site)[1]) for site in all_sites if site.kind == "conv"}
     outputs = {site.index: output(site) for site in all_sites if site.kind in ("conv", "pool", "norm", "concat")}
@@ -144,11 +144,16 @@ def main() -> None:
     off = options.off and options.depth == 1
     found = list(cases(network, options.photo, options.cells, options.depth, off=off, peak=options.peak))
     worst = max(found, key=lambda case: case.error)
-    print(f"{len(found)} cells: greatest error {worst.error:.2g} of the magnitudes ({worst.address})")
+    print(f"{len(found)} cells: greatest error {worst.error:.2g}, relative to the magnitudes ({worst.address})")
     if off:
         print(f"switched off: greatest error {max(case.off_error for case in found):.2g}")
-        for which, text in (("magnitude", "of the greatest magnitude"), ("positive", "that are most for the value")):
-            print(f"the {SWITCHED_OFF} {text} change it more than random ones in {share_greater(found, which):.1%}")
+        for which, text in (
+            ("magnitude", "of the greatest magnitude"),
+            ("positive", "with the greatest positive values"),
+        ):
+            print(
+                f"the {SWITCHED_OFF} terms {text} change the value more than random terms in {share_greater(found, which):.1%}"
+            )
 
 
 if __name__ == "__main__":

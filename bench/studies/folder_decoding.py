@@ -5,8 +5,8 @@
 Reads every large JPEG below the folders.  For each minimum of the shorter side (as a multiple of the side of the network's
 input), it prints how many photos were reduced, the difference of the input's pixels from those of the full decode, the
 cosine similarity of the two feature vectors, and the seconds of decoding and resizing.  The value of
-``godeeper.features.stream.KEPT`` comes from this study (``docs/decisions/0017-reduced-decoding.md``).  Suitable folders are the JPEGs of Debian's ``mate-backgrounds`` and
-``lomiri-wallpapers-16.04``, which are photos.
+``godeeper.features.stream.KEPT`` comes from this study (``docs/decisions/0017-reduced-decoding.md``).  The JPEGs in Debian's
+``mate-backgrounds`` and ``lomiri-wallpapers-16.04`` are suitable photos.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def main() -> None:
     rows = {kept: [compared(network, path, kept) for path in paths] for kept in KEPT}
     print(f"{len(paths)} photos of {min(sizes(paths)):.1f} to {max(sizes(paths)):.1f} megapixels")
     print(
-        "| sides kept | reduced | mean difference, levels: of all, worst photo | largest | least cosine | times faster |"
+        "| minimum side / input side | photos reduced | mean difference in levels: all photos, worst photo | largest difference "
+        "| minimum cosine similarity | speed-up |"
     )
     print("| --- | --- | --- | --- | --- | --- |")
     for kept, row in rows.items():
@@ -57,7 +58,7 @@ def sizes(paths: list[Path]) -> list[float]:
 
 
 def compared(network: Network, path: Path, kept: float) -> tuple[float, ...]:
-    """Return seconds, whether it was reduced, mean and largest difference, least cosine, seconds of the full decode."""
+    """Return seconds, whether the photo was reduced, mean and largest difference, least cosine, seconds of the full decode."""
     prepare = network.preprocess
     start = time.perf_counter()
     part = decode(path, least_side=round(kept * prepare.size))

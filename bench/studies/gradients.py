@@ -64,7 +64,11 @@ def main() -> None:
         rows.append([site.address, f"{error:.1e}", f"{ratio:.2f}"])
         network.gradient_engine.close()
         network.engine.close()
-    print("\n".join(tables.table(["tensor", "difference from PyTorch's", "time / forward"], rows)))
+    print(
+        "\n".join(
+            tables.table(["tensor", "largest relative difference from PyTorch", "time / time of a forward pass"], rows)
+        )
+    )
 
 
 def seconds(work: Callable[[], Any]) -> float:

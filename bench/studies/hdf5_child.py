@@ -23,18 +23,18 @@ def main() -> None:
     for name, read in (("in a child", read_foreign), ("here", here)):
         took = [seconds(read, options.file) for _ in range(options.rounds)]
         wall, processor = (min(values) for values in zip(*took, strict=True))
-        print(f"{name}: {wall:.2f} s, {processor:.2f} processor seconds (minimum of {options.rounds} rounds)")
+        print(f"{name}: {wall:.2f} s, {processor:.2f} CPU seconds (minimum of {options.rounds} rounds)")
 
 
 def seconds(read: Callable[[Path], object], path: Path) -> tuple[float, float]:
-    """Return wall-clock and processor seconds, children included."""
+    """Return wall-clock and CPU seconds, children included."""
     wall, processor = time.perf_counter(), used()
     read(path)
     return time.perf_counter() - wall, used() - processor
 
 
 def used() -> float:
-    """Return the processor seconds of this process and its terminated children."""
+    """Return the CPU seconds of this process and its terminated children."""
     both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(each.ru_utime + each.ru_stime for each in both)
 

@@ -33,9 +33,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault(
-    "OMP_NUM_THREADS", "1"
-)  # set before NumPy is imported, because folders are processed in parallel, each on one thread
+# Set before NumPy is imported.  Folders are processed in parallel, each on one thread.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -57,8 +56,8 @@ Features = dict[str, Floats]
 HIDDEN, WIDTH, NOISE = 6, 24, (0.6, 1.0, 1.5)
 UNSEEN = 10_000
 NEAR, FAR = 0.4, 1.6  # distances of the class means, in standard deviations of a hidden direction
-FEWEST_CLASSES, MOST_CLASSES = 8, 10  # of a draw from a folder of photos; artificial ones have 2 or more
-PER_CLASS = 4  # photos per class, at least on average
+FEWEST_CLASSES, MOST_CLASSES = 8, 10  # per draw from a folder of photos; an artificial folder has 2 or more
+PER_CLASS = 4  # minimum average number of photos per class
 MODULES = ("mixed_3/join", "mixed_7/join", "mixed_9/join")
 REDUCED = 64  # directions per module, for a folder's photos
 TENTH = 10
@@ -157,12 +156,12 @@ def read(folder: Path) -> Pool:
 
 
 def part(features: Features, rows: NDArray[np.bool_] | Ints) -> Features:
-    """Return some of the photos."""
+    """Return the features of some of the photos."""
     return {name: values[rows] for name, values in features.items()}
 
 
 def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Callable[[Features], Ints]:
-    """Train on these photos and return the prediction function. No temperature is fitted, because it changes no class."""
+    """Train on these photos and return the prediction function. No temperature is fitted, because it does not change the predicted class."""
     bases = ComponentsByModule(features, 0)
     chosen = select(features, Targets(labels, groups), bases)
     kept = bases.of(chosen.chosen)
@@ -180,7 +179,7 @@ def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Calla
 
 
 def tested(take: Take, seed: tuple[int, ...]) -> dict[str, Test]:
-    """Return way of testing -> its result on a drawn folder; no entry if a class would have no training photo."""
+    """Return way of testing -> its result on a drawn folder; a way is left out if a class would have no training photo."""
     _, count, copies, _ = seed
     chance = np.random.default_rng(list(seed))
     one = take(chance, count, copies)
@@ -257,7 +256,7 @@ def main() -> None:
         "truth ±",
         "estimate − truth",
         *COUNTED,
-        "95 % of that",
+        "95 % interval",
         "width",
         "folders",
     ]
@@ -290,11 +289,15 @@ def cells(tests: Sequence[Test], way: str) -> list[str]:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER")
-    parser.add_argument("--draws", type=int, default=200, metavar="N", help="folders of each kind (default: 200)")
+    parser.add_argument(
+        "--draws", type=int, default=200, metavar="N", help="number of folders of each kind (default: 200)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--photos", type=int, nargs="+", default=[20, 40, 100, 400, 1000], metavar="N")
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 4], metavar="N")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="folders processed in parallel (default: 2)")
+    parser.add_argument(
+        "--jobs", type=int, default=2, metavar="N", help="number of folders processed in parallel (default: 2)"
+    )
     return parser.parse_args()
 
 

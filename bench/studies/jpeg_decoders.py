@@ -2,7 +2,7 @@
 
 In the table, "simplejpeg" decodes instead of Pillow.  "checked" is Pillow after simplejpeg has checked the file at 1/8 of the size.
 
-python -m bench.studies.jpeg_decoders [--rounds 40]
+    python -m bench.studies.jpeg_decoders [--rounds 40]
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40)
     options = parser.parse_args()
-    print("megapixels  kind         size  equal  Pillow ms  ratio to it, median [quartiles]: simplejpeg     checked")
+    print("megapixels  kind         size  equal  Pillow ms  relative to Pillow [quartiles]:  simplejpeg     checked")
     for megapixels, progressive, part in product(MEGAPIXELS, (False, True), PARTS):
         data = jpeg(megapixels, progressive=progressive)
         equal = np.array_equal(np.asarray(through_pillow(data, part)), np.asarray(through_simplejpeg(data, part)))
@@ -71,7 +71,7 @@ def through_pillow(data: bytes, part: int) -> Image.Image:
 
 def through_simplejpeg(data: bytes, part: int) -> Image.Image:
     """Decode with simplejpeg to the same Pillow image."""
-    image = opened(data, part)  # size, EXIF and profile are read in both cases
+    image = opened(data, part)  # Pillow reads size, EXIF and profile in both cases
     return Image.fromarray(simplejpeg.decode_jpeg(data, min_width=image.width, min_height=image.height))
 
 

@@ -9,10 +9,10 @@ import argparse
 
 from bench.common import tables
 
-RATE = 7.4  # photos per second and core, to pool_3, as bench.speed.on_ray measured on two cores
-MEGABYTES = 0.5  # of a photo's file: an assumption
-VALUES = 2048  # of pool_3
-OF_LOCAL = 0.85  # the least ratio of Ray's rate to the local rate, a target of bench.speed.on_ray
+RATE = 7.4  # photos per second and core, up to pool_3; measured by bench.speed.on_ray on two cores
+MEGABYTES = 0.5  # size of a photo's file, an assumption
+VALUES = 2048  # features of pool_3
+OF_LOCAL = 0.85  # lowest accepted ratio of Ray's rate to the local rate, a target of bench.speed.on_ray
 COUNTS = {"10 million": 10**7, "1 billion": 10**9}
 CORES = (64, 1024)
 
@@ -20,8 +20,8 @@ CORES = (64, 1024)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rate", type=float, default=RATE, help=f"photos per second and core ({RATE})")
-    parser.add_argument("--megabytes", type=float, default=MEGABYTES, help=f"of a photo ({MEGABYTES})")
-    parser.add_argument("--values", type=int, default=VALUES, help=f"features of a photo ({VALUES})")
+    parser.add_argument("--megabytes", type=float, default=MEGABYTES, help=f"megabytes per photo ({MEGABYTES})")
+    parser.add_argument("--values", type=int, default=VALUES, help=f"features per photo ({VALUES})")
     options = parser.parse_args()
     print("\n".join(table(options.rate, options.megabytes, options.values)))
 

@@ -54,7 +54,12 @@ def main() -> int:
         metavar="FEW,MANY",
         help="numbers of photos in the runs of the whole network (default: 300,1500)",
     )
-    parser.add_argument("--only", action="append", metavar="RUN", help="one or more of: " + ", ".join(COMMANDS))
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="RUN",
+        help="measure only this run; may be repeated; one of: " + ", ".join(COMMANDS),
+    )
     options = parser.parse_args()
     FEATURES.mkdir(parents=True, exist_ok=True)
     rows, targets = [], []
@@ -65,10 +70,10 @@ def main() -> int:
         for count, readings in curves.items():
             rows.append([name, f"{count:,}", *cells(readings)])
             print(*rows[-1], sep=" | ", file=sys.stderr)
-        what = f"{name}: peak of {many:,} photos over {few:,}"
+        what = f"{name}: peak memory with {many:,} photos, relative to {few:,} photos"
         targets.append(Target(what, max(curves[many]) / max(curves[few]), FLAT))
     parts = [f"after {part:.0%}" for part in PARTS]
-    print(*tables.table(["command, MiB", "photos", *parts, "peak"], rows), "", sep="\n")
+    print(*tables.table(["command, memory in MiB", "photos", *parts, "peak"], rows), "", sep="\n")
     print(*tables.target_table(targets), sep="\n")
     return 0 if all(target.is_met for target in targets) else 1
 
@@ -91,7 +96,7 @@ def folder_of(count: int) -> Path:
 
 
 def curve(command: Sequence[str], folder: Path) -> list[float]:
-    """The resident memory of a command in MiB, every ``EVERY`` seconds; the last value is the peak that the kernel saw."""
+    """The resident memory of a command in MiB, every ``EVERY`` seconds; the last value is the peak that the kernel reports."""
     shutil.rmtree(STORES, ignore_errors=True)
     readings: list[float] = []
     with tempfile.TemporaryFile() as words:
@@ -114,7 +119,7 @@ def curve(command: Sequence[str], folder: Path) -> list[float]:
 
 
 def cells(readings: Sequence[float]) -> list[str]:
-    """The readings after the ``PARTS`` of a run, and the peak."""
+    """Return the readings after each of the ``PARTS`` of a run, and the peak."""
     *running, peak = readings
     return [f"{running[int(part * len(running))]:.0f}" for part in PARTS] + [f"{peak:.0f}"]
 

@@ -21,7 +21,7 @@ from godeeper.engine.quantization import QuantizationRanges
 from godeeper.filters.index_folder import index_folder
 from godeeper.weights.file import WeightsFile
 
-SIDE = 3  # of a map
+SIDE = 3  # side of a map, in cells
 
 
 class RandomEngine:

@@ -101,7 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--albums", type=int, default=13)
     parser.add_argument("--shuffles", type=int, default=100)
-    parser.add_argument("--each", type=int, default=30, help="photos of each class")
+    parser.add_argument("--each", type=int, default=30, help="number of photos per class (default: 30)")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     network = load()

@@ -119,7 +119,7 @@ def main() -> None:
         print(f"  {share(pairs, NEAR_BITS, NEAR_LIKENESS) / len(pairs):7.1%}  {change}")
     every = [pair for pairs in copies.values() for pair in pairs]
     different = {(one, other): apart(originals[one], originals[other]) for one, other in combinations(originals, 2)}
-    print(f"bits  likeness  copies found  pairs mistaken for copies, of {len(different)}")
+    print(f"bits  likeness  copies found  pairs mistaken for copies (of {len(different)})")
     for bits in BITS:
         for likeness in LIKENESS:
             taken = share(list(different.values()), bits, likeness)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TENSOR = "mixed/tower/conv_1"  # 64 filters that see 63 x 63 pixels
 SIDE, STAMP = 299, 24
-EACH = 8  # hues, and angles
+EACH = 8  # number of hues, and number of angles
 TOP = 12
 
 
@@ -49,7 +49,7 @@ class Planted:
 
 @dataclass(frozen=True)
 class Album:
-    """An index of N synthetic photos.  ``filters``: of the tensor.  ``maxima``: (N, 64).  ``labels``: (N,)."""
+    """An index of N synthetic photos.  ``filters``: the filters of the tensor.  ``maxima``: (N, 64).  ``labels``: (N,)."""
 
     index: FilterIndex
     folder: Path
@@ -126,7 +126,7 @@ def photo(random: np.random.Generator, pattern: Floats) -> NDArray[np.uint8]:
 def maxima(
     pixels: NDArray[np.uint8], site: Site, filters: tuple[Planted, ...], stamps: list[Floats], mixtures: Floats
 ) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """The maximum (64,) and its cell of every filter of the tensor for a photo."""
+    """Return the maximum (64,) of every filter of the tensor for a photo, and its cell (64,)."""
     values = pixels / 255
     light = values @ LUMA
     red, green, blue = np.moveaxis(values, -1, 0)
@@ -144,7 +144,8 @@ def maxima(
         if each.kind == "hue":
             maps.append(box_means(towards(*colour, np.deg2rad(each.angle)), corners))
         elif each.kind == "orientation":
-            turned = np.deg2rad(2 * each.angle)  # edges across inhibit it, so corners and discs do not activate it
+            # Perpendicular edges inhibit the filter, so that corners and discs do not activate it.
+            turned = np.deg2rad(2 * each.angle)
             maps.append(box_means(towards(*edges, turned) - towards(*edges, turned + np.pi), corners))
         elif each.kind == "class":
             pattern = stamps[int(each.label.removeprefix("class"))]

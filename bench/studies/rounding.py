@@ -2,8 +2,8 @@
 
     python -m bench.studies.rounding FOLDER_TO_CALIBRATE_ON FOLDER_TO_TEST_ON [--most 60]
 
-Prints, for each method and module, the cosine similarity of int8 and fp32 features: the mean, and the lowest of all photos.  Suitable folders are
-scikit-image's ``data`` and Debian's ``mate-backgrounds`` and ``tuxpaint-stamps-default``.
+Prints, for each method and module, the cosine similarity of int8 and fp32 features: the mean, and the minimum over
+all photos.  Suitable folders are scikit-image's ``data`` and Debian's ``mate-backgrounds`` and ``tuxpaint-stamps-default``.
 """
 
 from __future__ import annotations
@@ -27,18 +27,22 @@ from godeeper.network import Network
 from godeeper.photos.decode import decode
 from godeeper.photos.sources.find_photos import photos_in
 
-SHARE_KEPT = 0.9999  # of the non-zero values
+SHARE_KEPT = 0.9999  # share of the non-zero values
 WAYS: dict[str, Callable[[np.ndarray, float], float]] = {
     "least squared error": best_end,
-    "greatest value": lambda histogram, top: top,  # noqa: ARG005 (all ways have one signature)
+    "greatest value": lambda histogram, top: top,  # noqa: ARG005 (all methods have the same signature)
     "99.99 % of values": lambda histogram, top: percentile(histogram) * top,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs=2, metavar="FOLDER", help="to calibrate on, to test on")
-    parser.add_argument("--most", type=int, default=60, metavar="N", help="photos of each folder (default: 60)")
+    parser.add_argument(
+        "folders", type=Path, nargs=2, metavar="FOLDER", help="folder to calibrate on, and folder to test on"
+    )
+    parser.add_argument(
+        "--most", type=int, default=60, metavar="N", help="maximum number of photos per folder (default: 60)"
+    )
     options = parser.parse_args()
     network = load("inception_v3", engine="onnxruntime")
     known, strange = (looks(network, folder, options.most) for folder in options.folders)
@@ -58,7 +62,7 @@ def main() -> None:
         [address, *(f"{values[place].mean():.4f} ({values[place].min():.4f})" for values in columns.values())]
         for place, address in enumerate(addresses)
     ]
-    print(*tables.table(["cosine to fp32, mean (the worst photo)", *columns], rows), sep="\n")
+    print(*tables.table(["cosine similarity to fp32, mean (minimum)", *columns], rows), sep="\n")
 
 
 def looks(network: Network, folder: Path, most: int) -> np.ndarray:
@@ -67,13 +71,13 @@ def looks(network: Network, folder: Path, most: int) -> np.ndarray:
     chosen = paths[:: -(-len(paths) // most)]
     found = []
     for path in chosen:
-        with suppress(PhotoError):  # such as a TIFF of many pages
+        with suppress(PhotoError):  # raised, for example, for a TIFF with many pages
             found.append(network.preprocess(decode(path)))
     return np.concatenate(found)
 
 
 def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return way -> address -> the end of its range."""
+    """Return method -> address -> the end of its range."""
     maxima, histograms = measure(network.weights, decoded_inputs(photo[None] for photo in photos))
     ends = {
         name: {address: way(histograms[address], top) for address, top in maxima.items()} for name, way in WAYS.items()
@@ -81,7 +85,7 @@ def all_ranges(network: Network, photos: np.ndarray) -> dict[str, dict[str, floa
     found = {name: shared(network.blueprint, each) for name, each in ends.items()}
     first = next(iter(WAYS))
     record = calibration_of(network.weights)
-    return found | {f"{first}, nothing shared": ends[first], "the record that ships": record.maxima}
+    return found | {f"{first}, nothing shared": ends[first], "the bundled ranges": record.maxima}
 
 
 def percentile(histogram: np.ndarray) -> float:

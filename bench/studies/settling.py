@@ -1,4 +1,4 @@
-"""Compare two rules for the use of int8, by count of correct photos and by probability: which depends less on chance?
+"""Compare two rules that decide whether int8 is used: by the number of correct photos, and by their probability.
 
     python -m bench.studies.settling FOLDER … [--draws 100] [--sizes 96 128]
 
@@ -34,7 +34,7 @@ Ints = NDArray[np.int64]
 
 HARMS = (0.1, 0.2, 0.4, 0.8)  # noise, relative to each feature's standard deviation
 HEADINGS = [
-    "features", "photos", "worst cosine", "loss by counting, mean (spread)", "loss of probability, mean (spread)",
+    "features", "photos", "minimum cosine similarity", "loss by counting, mean (spread)", "loss of probability, mean (spread)",
     "refused by counting", "refused by probability",
 ]  # fmt: skip
 
@@ -83,8 +83,10 @@ def main() -> None:
     parser.add_argument(
         "folders", type=Path, nargs="+", metavar="FOLDER", help="folders that contain one folder per class"
     )
-    parser.add_argument("--draws", type=int, default=100, metavar="N", help="samples of each size (default: 100)")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 128], help="photos of a sample (default: 96 128)")
+    parser.add_argument(
+        "--draws", type=int, default=100, metavar="N", help="number of samples of each size (default: 100)"
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[96, 128], help="photos per sample (default: 96 128)")
     options = parser.parse_args()
     for path in options.folders:
         folder = read(path)
@@ -126,7 +128,7 @@ def under_noise(clean: Features, share: float, seed: int = 0) -> Features:
 
 
 def rows(folder: Folder, sizes: Sequence[int], draws: int) -> list[list[str]]:
-    """Return a row for the whole folder and for each size, for each kind of features."""
+    """Return, for each kind of features, a row for the whole folder and one for each size."""
     whole = folder.compare(np.arange(len(folder.labels)), 0)
     drawn = {size: [folder.compare(folder.sample(size, draw), draw) for draw in range(draws)] for size in sizes}
     found = []

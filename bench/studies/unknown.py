@@ -8,9 +8,14 @@ unknown photos, so the same models score both.  For each score, the first table 
 unknown photos above the threshold that accepts 95 % of the known photos.  Scores only reject photos, so the predicted class and the
 accuracy do not depend on the score.
 
-The second table shows the false-accept rate, and the number of trainings, if a class is left out of: the fit alone (as godeeper once
-measured it); every step except the choice of modules; the same steps, together with other classes (as godeeper does now with eight or
-more classes); and every step, including the choice of modules.  ``unknown_cost.py`` measures the cost.  For folders see ``datasets.py``.
+The second table shows the false-accept rate if a class is left out of
+
+- the fit alone, as godeeper once measured it,
+- every step except the choice of modules,
+- the same steps, together with other classes, as godeeper does now with eight or more classes,
+- every step, including the choice of modules.
+
+Its last column is the number of trainings.  ``unknown_cost.py`` measures the cost.  ``datasets.py`` generates folders.
 """
 
 from __future__ import annotations
@@ -193,7 +198,7 @@ def fit_alone(photos: retrain_py.Photos, selection: Selection, strangers: Sequen
 def retrained(
     photos: retrain_py.Photos, selection: Selection | None, strangers: Sequence[int], seed: int
 ) -> list[float]:
-    """Return the rates of classes that are left out together; without ``selection``, of the choice of modules too."""
+    """Return the rates of classes that are left out together; without ``selection``, also from the choice of modules."""
     out = np.isin(photos.labels, strangers)
     labels = np.unique(photos.labels[~out], return_inverse=True)[1].astype(np.int64)
     features, targets = TableRows(photos.features, np.flatnonzero(~out)), Targets(labels, photos.groups[~out], seed)
@@ -215,13 +220,17 @@ def main() -> None:
         scores, step = compare(folder, options.most, options.seed)
         lines += scores
         steps.append(step)
-    print("", *table(["folder", "score", "AUROC", "false accepts at 95 % kept"], lines), sep="\n")
+    print(
+        "",
+        *table(["folder", "score", "AUROC", "false-accept rate with 95 % of known photos accepted"], lines),
+        sep="\n",
+    )
     heads = [
         "folder",
         "left out of the fit alone",
-        "of all but the modules",
-        "together (now)",
-        "of the modules, too",
+        "left out of every step but the choice of modules",
+        "the same, with other classes (now)",
+        "left out of every step",
         "trainings",
     ]
     print("", *table(heads, steps), sep="\n")
@@ -250,7 +259,9 @@ def compare(folder: Path, most: int, seed: int) -> tuple[list[list[str]], list[s
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
-    parser.add_argument("--most", type=int, default=6, metavar="N", help="classes left out (default: 6)")
+    parser.add_argument(
+        "--most", type=int, default=6, metavar="N", help="maximum number of classes left out (default: 6)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

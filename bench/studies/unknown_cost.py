@@ -3,7 +3,7 @@
     python -m bench.studies.unknown_cost [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
 
 Without a folder, features are artificial: modules of the network's widths, classes in separate directions, and a spread that
-decreases like that of real features.  Seconds are processor seconds of all threads, which other programs affect little; the
+decreases like that of real features.  Seconds are CPU seconds of all threads, because other programs affect them little.  The
 minimum over the rounds is printed.  With enough photos (about a thousand) a test set is used, as in ``godeeper retrain``.
 """
 
@@ -38,7 +38,7 @@ from godeeper.training.unknown_classes import MOST, measure_unknown
 Floats = NDArray[np.float32]
 
 WIDTHS = (256, 288, 288, 768, 768, 768, 768, 768, 1280, 2048, 2048)
-HIDDEN, SPREAD = 40, 1.2  # number of directions with differences, and the exponent of their decreasing spread
+HIDDEN, SPREAD = 40, 1.2  # number of directions in which classes differ, and exponent of the decreasing spread
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def read(folder: Path) -> Photos:
 
 
 def measured(photos: Photos, seed: int) -> tuple[str, float, float]:
-    """Return the way of testing, the seconds of a training without the measurement, and those of the measurement."""
+    """Return the way of testing, the seconds of a training without the measurement, and the seconds of the measurement."""
     held_out = hold_out(photos.checkup)
     with tempfile.TemporaryDirectory() as name, ResultStore(Path(name, "store.sqlite")) as store:
         data = Dataset(photos.checkup, photos.features, None, seed, store)
@@ -100,7 +100,7 @@ def account(data: Dataset, trained: Any) -> None:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Return the processor seconds, and the result of ``work``."""
+    """Return the CPU seconds, and the result of ``work``."""
     started = time.process_time()
     found = work()
     return time.process_time() - started, found
@@ -121,7 +121,11 @@ def main() -> None:
         cells = [photos.name, found[0][0], f"{rest:.2f} s", f"{unknown:.2f} s", f"{unknown / (rest + unknown):.1%}"]
         rows.append(cells)
         print(*cells, sep=" | ", flush=True)
-    print("", *table(["photos", "tested by", "all else", "unknown classes", "share"], rows), sep="\n")
+    print(
+        "",
+        *table(["photos", "tested by", "everything else", "unknown classes", "share of unknown classes"], rows),
+        sep="\n",
+    )
 
 
 def parse() -> argparse.Namespace:
@@ -129,7 +133,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--photos", type=int, nargs="+", default=[3000, 1000, 300], metavar="N")
     parser.add_argument("--classes", type=int, nargs="+", default=[5, 20], metavar="N")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="the minimum is reported (default: 3)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="number of rounds; the minimum is reported (default: 3)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -25,11 +25,11 @@ HEADINGS = [
     "tensor",
     "method",
     "steps",
-    "beat the best photo",
-    "value / best photo",
+    "above the best photo",
+    "value / value of the best photo",
     "trusted",
     "median similarity",
-    "CPU s each",
+    "CPU s per picture",
 ]
 
 
@@ -37,7 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("index")
     parser.add_argument("--photos")
-    parser.add_argument("--each", type=int, default=8, help="filters of each tensor")
+    parser.add_argument("--each", type=int, default=8, help="number of filters per tensor (default: 8)")
     parser.add_argument("--steps", type=int, nargs="*", default=[64])
     parser.add_argument("--methods", nargs="*", default=["fourier", "phase"])
     options = parser.parse_args()

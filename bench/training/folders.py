@@ -35,7 +35,7 @@ class Planted:
 
 
 def plant(root: Path, each: int, seed: int) -> Planted:
-    """Write crops of half of the sources, with all faults; photos of the other half are used as unknown photos."""
+    """Write crops of half of the sources, with all kinds of faults.  The other half provides the unknown photos."""
     shutil.rmtree(root, ignore_errors=True)
     datasets.crops(root, each, NOISE, seed, most=6)
     chance = random.Random(seed)

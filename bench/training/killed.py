@@ -46,11 +46,15 @@ def main() -> int:
         again = killed.finish()
         is_same = killed.result() == quiet.result()
         same += is_same
-        rows.append([f"{moment:.2f}", f"{left / 1024:.0f}", f"{again:.1f}", "the same" if is_same else "**others**"])
+        rows.append([f"{moment:.2f}", f"{left / 1024:.0f}", f"{again:.1f}", "the same" if is_same else "**different**"])
         shutil.rmtree(killed.place)
     processes.say("")
-    print(f"An uninterrupted training: {seconds:.1f} s.  Killed {options.times} times; same bytes {same} times.\n")
-    print("\n".join(tables.table(["killed after, s", "KiB left", "the next training, s", "bytes"], rows)))
+    print(
+        f"An uninterrupted training: {seconds:.1f} s.  Killed {options.times} times; the next training wrote the same bytes {same} times.\n"
+    )
+    print(
+        "\n".join(tables.table(["killed after, s", "KiB written", "duration of the next training, s", "bytes"], rows))
+    )
     return 0 if same == options.times else 1
 
 
@@ -65,11 +69,11 @@ class Training:
         self.command = [sys.executable, "-m", "godeeper", "retrain", str(FOLDER), "--out", str(self.out)]
 
     def finish(self) -> float:
-        """Train to the end, and return the seconds."""
+        """Train to the end, and return the duration in seconds."""
         return processes.measure(self.command, self.cache).wall
 
     def kill(self, moment: float) -> int:
-        """Start a training, kill it after so many seconds, and return how many bytes it left."""
+        """Start a training, kill it after ``moment`` seconds, and return the number of bytes that it had written."""
         with subprocess.Popen(
             self.command,
             stdout=subprocess.DEVNULL,

@@ -2,14 +2,15 @@
 
     python -m bench.training.planted [--quick] [--seeds N]
 
-1. *Everything at once*: crops of pictures, one class per picture, in which one photo of twenty is in a wrong folder and one of
-   twenty has a copy (the same pixels in another format, or scaled, recompressed, cropped, lightened); a class of nothing but
-   background, and one whose photos all have the same red border.  godeeper trains on it as a user would, and then classifies photos of unknown classes.
+1. *Everything at once*: crops of pictures, one class per picture.  One photo in twenty is in a wrong folder, and one in twenty has a copy
+   (the same pixels in another format, or a scaled, recompressed, cropped or lighter version).  One class shows nothing but
+   background, and all photos of another have the same red border.  godeeper trains on this folder as a user would, and then
+   classifies photos of unknown classes.
 2. *Label errors by accuracy*: labels swapped in data that is increasingly hard to separate, with many seeds each.
-3. *Near-duplicates* in photos and drawings, by how the copy was changed.
+3. *Near-duplicates* in photos and drawings, for each change of the copy.
 
 Prints tables, then each target and whether it was met.  Exit code 1 if a target is missed.  The drawings need Debian's
-``openclipart-png``, and most of the photos scikit-image.
+``openclipart-png``, and most of the photos need scikit-image.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ Ints = NDArray[np.int64]
 
 RECALL, PRECISION = 0.80, 0.70
 STRADDLING = 0
-CLEAR = 0.95  # the targets for label errors apply from this accuracy
+CLEAR = 0.95  # minimum accuracy at which the targets for label errors apply
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Training:
     mislabels: Found
     copies: dict[str, list[bool]]  # by change: whether copy and original are on the same side
     notes: tuple[str, ...]
-    left_out: float | None  # share of the photos of left-out classes that pass
+    left_out: float | None  # share of the photos of left-out classes that are accepted
     passed: dict[str, float]  # share of unknown photos accepted, by kind
 
 
@@ -124,7 +125,7 @@ def passing(classifier: Classifier, photos: Sequence[Path]) -> float:
 
 
 def swapped(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
-    """Return labels of which a random share is set to another class, and the indices of these."""
+    """Return a copy of the labels with a random share set to another class, and the indices of the changed labels."""
     chance = np.random.default_rng(seed)
     rows = chance.choice(len(labels), round(share * len(labels)), replace=False)
     wrong = labels.copy()
@@ -188,7 +189,7 @@ def main() -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="fewer photos and seeds")
+    parser.add_argument("--quick", action="store_true", help="use fewer photos and seeds")
     parser.add_argument(
         "--seeds", type=int, default=8, metavar="N", help="number of random seeds for the swapped labels (default: 8)"
     )
@@ -208,7 +209,7 @@ def all_targets(trainings: Sequence[Training], rows: Rows, copies: Copies) -> li
         Target("recall of misfiled photos, everything at once", whole.recall, RECALL, at_least=True),
         Target("precision of misfiled photos, everything at once", whole.precision, PRECISION, at_least=True),
         *(
-            Target(f"{what} of mislabels, {name}", getattr(together(found), what), limit, at_least=True)
+            Target(f"{what} of label errors, {name}", getattr(together(found), what), limit, at_least=True)
             for name, (accuracy, found) in rows.items()
             if accuracy >= CLEAR
             for what, limit in (("recall", RECALL), ("precision", PRECISION))
@@ -233,7 +234,13 @@ def training_table(trainings: Sequence[Training]) -> list[str]:
         ]
         for number, one in enumerate(trainings)
     ]
-    names = ["everything at once, seed", "accuracy", "misfiled found", "precision", "copies grouped with their photo"]
+    names = [
+        "everything at once, seed",
+        "accuracy",
+        "misfiled photos found",
+        "precision",
+        "copies grouped with their photo",
+    ]
     passes = ["a class left out (as reported)", *kinds]
     return table([*names, *(f"unknown photos accepted: {kind}" for kind in passes)], rows)
 
@@ -244,7 +251,7 @@ def note_lines(trainings: Sequence[Training]) -> list[str]:
 
 
 def mislabel_table(rows: Rows) -> list[str]:
-    """Return the table of swapped labels, by how hard the photos are."""
+    """Return the table of swapped labels, one row per folder."""
     lines = []
     for name, (accuracy, found) in rows.items():
         every = together(found)
@@ -252,12 +259,12 @@ def mislabel_table(rows: Rows) -> list[str]:
         lines.append(
             [name, f"{accuracy:.1%}", f"{every.recall:.0%}", f"{every.precision:.0%}", f"{good} of {len(found)}"]
         )
-    last = f"seeds with {RECALL:.0%} found at {PRECISION:.0%}"
+    last = f"seeds with recall ≥ {RECALL:.0%} and precision ≥ {PRECISION:.0%}"
     return table([f"{FAULTY:.0%} of labels swapped", "accuracy", "recall", "precision", last], lines)
 
 
 def copy_table(copies: Copies) -> list[str]:
-    """Return the table of copies, by how they were changed."""
+    """Return the table of copies, one column per change."""
     rows = [
         [name, *(f"{sum(found[change])} of {len(found[change])}" for change in COPIES)]
         for name, found in copies.items()

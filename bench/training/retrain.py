@@ -26,9 +26,9 @@ from bench.common.targets import Target
 
 WARM_SECONDS = 5.0  # in addition to start-up, for 3,000 photos
 NETWORK_SHARE = 0.90  # of the wall-clock time of a cold run
-MEMORY_GROWTH = 1.10  # the peak with ten times the photos, relative to that with fewer
+MEMORY_GROWTH = 1.10  # peak memory with ten times the photos, relative to the peak with fewer
 ROUNDS = 3
-PART = 4  # a tensor with this many photos, for the features alone
+PART = 4  # one photo in four is used to measure the features alone
 UP_TO_A_MEGAPIXEL = "photos"
 CHEAP = "conv"  # a graph of one convolution, so that the rest is the cost of a run without the network
 IMPORTS = (
@@ -64,8 +64,10 @@ def main() -> int:
 
 def parse_sizes() -> Sizes:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=3000, metavar="N", help="photos trained on (default: 3000)")
-    parser.add_argument("--quick", action="store_true", help="a tenth of all photos")
+    parser.add_argument(
+        "--photos", type=int, default=3000, metavar="N", help="number of photos to train on (default: 3000)"
+    )
+    parser.add_argument("--quick", action="store_true", help="use a tenth of all photos")
     options = parser.parse_args()
     tenth = 10 if options.quick else 1
     if options.photos // tenth < 200:
@@ -86,7 +88,7 @@ def folder(kind: str, count: int) -> Path:
 
 
 def prime() -> None:
-    """Build the network's graphs, which is done once for all photos."""
+    """Build the network's graphs; all later runs use them."""
     photos = folder("tiny", 20)
     ask("retrain", photos)
     ask("fill", photos, CHEAP)
@@ -135,7 +137,7 @@ def measure_cold(sizes: Sizes) -> list[dict[str, Any]]:
         {"what": "doctor and features", "photos": whole, "seconds": both, "network": run["network"]},
         {"what": "features alone", "photos": part, "seconds": alone["steps"]["features"], "network": alone["network"]},
         {
-            "what": "everything, report included",
+            "what": "everything, including the report",
             "photos": whole,
             "seconds": sum(run["steps"].values()),
             "network": run["network"],
@@ -159,7 +161,7 @@ def measure_memory(sizes: Sizes) -> list[dict[str, Any]]:
     """Measure the peaks of complete processes, cold, with few photos and with ten times as many."""
     commands: dict[str, Callable[[Path], list[str | Path]]] = {
         "godeeper doctor": lambda photos: [sys.executable, "-m", "godeeper", "doctor", photos],
-        f"features alone, of {CHEAP}": lambda photos: inside("fill", photos, CHEAP),
+        f"features of {CHEAP} alone": lambda photos: inside("fill", photos, CHEAP),
         "godeeper retrain, all modules": retrain,
     }
     rows = []
@@ -178,7 +180,7 @@ def all_targets(cold: list[dict[str, Any]], warm: dict[str, Any], memory: list[d
     """Return every target of one run."""
     shares = (
         Target(
-            f"share of {row['what']} spent in the network",
+            f"share of time in the network: {row['what']}",
             row["network"] / row["seconds"],
             NETWORK_SHARE,
             at_least=True,
@@ -186,13 +188,14 @@ def all_targets(cold: list[dict[str, Any]], warm: dict[str, Any], memory: list[d
         for row in cold[:2]
     )
     grown = (
-        Target(f"peak memory of {row['what']}, ten times the photos", growth(row), MEMORY_GROWTH) for row in memory[1:]
+        Target(f"peak memory with ten times the photos, relative to fewer: {row['what']}", growth(row), MEMORY_GROWTH)
+        for row in memory[1:]
     )
-    return [Target("warm run, without start-up, s", besides_start(warm), WARM_SECONDS), *shares, *grown]
+    return [Target("duration of a second run without start-up, s", besides_start(warm), WARM_SECONDS), *shares, *grown]
 
 
 def besides_start(warm: dict[str, Any]) -> float:
-    """Return the median time of the second run minus that of the interpreter with all imports."""
+    """Return the median time of the second run minus the median time of start-up (interpreter and imports)."""
     return middle(warm["again"]) - middle(warm["start"])
 
 
@@ -215,7 +218,9 @@ def cold_table(cold: list[dict[str, Any]]) -> list[str]:
         ]
         for row in cold
     ]
-    return table(["first run", "photos", "in the network", "s", "of them in it, s", "photos per second"], rows)
+    return table(
+        ["first run", "photos", "share of time in the network", "s", "s in the network", "photos per second"], rows
+    )
 
 
 def warm_table(warm: dict[str, Any], sizes: Sizes) -> list[str]:

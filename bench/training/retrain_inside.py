@@ -1,9 +1,10 @@
 """Measure, inside one process, the share of a cold run that is spent in the network.
 
     python -m bench.training.retrain_inside retrain FOLDER      the complete training: doctor, features, head and report
-    python -m bench.training.retrain_inside fill FOLDER TENSORS only the features; the doctor runs first and is not timed; TENSORS is an address pattern
+    python -m bench.training.retrain_inside fill FOLDER TENSORS only the features of TENSORS, which is an address pattern
 
-Prints one JSON document.  Time in the network is the total wall-clock time of all calls to ONNX Runtime.
+With ``fill``, the doctor runs first and is not timed.  Prints one JSON document.  Time in the network is the total wall-clock
+time of all calls to ONNX Runtime.
 """
 
 from __future__ import annotations

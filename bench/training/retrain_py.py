@@ -39,7 +39,7 @@ from godeeper.training.metrics import wilson
 from godeeper.training.targets import Targets
 
 STEPS, RATE, BATCH, DEVIATION = 4000, 0.01, 100, 0.001
-POOL_3 = "mixed_10/join"  # whose spatial mean is pool_3
+POOL_3 = "mixed_10/join"  # its spatial mean is pool_3
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -69,7 +69,7 @@ Way = Callable[[Photos, Features, int, list[str]], Ints]
 
 @dataclass(frozen=True)
 class Row:
-    """One way of training on one folder, over all folds."""
+    """The result of one way of training on one folder, over all folds."""
 
     folder: str
     way: str
@@ -101,7 +101,7 @@ def read(folder: Path) -> Photos:
 
 
 def told_apart(photos: Photos, folds: int) -> Photos:
-    """Return the photos without those of classes that have fewer different photos than folds."""
+    """Return the photos of the classes that have at least as many different photos as folds."""
     kept = [number for number in range(len(photos.classes)) if different(photos, number) >= folds]
     part = photos.part(np.isin(photos.labels, kept))
     labels = np.searchsorted(kept, part.labels)
@@ -179,9 +179,10 @@ def joined(features: Features, addresses: list[str]) -> Floats:
 
 
 def compare(photos: Photos, folds: int, seed: int) -> list[Row]:
-    """Return the results of every way of training on the same folds; seconds are of all folds, without the features."""
+    """Return the results of every way of training on the same folds; the seconds are summed over folds, without the features."""
     chosen: list[str] = []
-    ways: dict[str, tuple[Way, list[str]]] = {  # godeeper's first, since the last one uses the modules that it chooses
+    # godeeper runs first, because the last way uses the modules that godeeper chooses.
+    ways: dict[str, tuple[Way, list[str]]] = {
         "godeeper": (godeeper_way, chosen),
         "retrain.py on pool_3": (old_way, [POOL_3]),
         "retrain.py on godeeper's modules": (old_way, chosen),
@@ -210,30 +211,30 @@ def print_rows(name: str, photos: Photos, rows: list[Row]) -> None:
         for row in rows
     ]
     what = f"{name}: {len(photos.labels)} photos, {len(photos.classes)} classes"
-    print(
-        "", *table([what, "accuracy", "95 % interval", "seconds of training, all folds"], lines), sep="\n", flush=True
-    )
+    print("", *table([what, "accuracy", "95 % interval", "training time of all folds, s"], lines), sep="\n", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", metavar="FOLDER", nargs="*", type=Path, help="a folder of class folders")
-    parser.add_argument("--quick", action="store_true", help="fewer photos in the folders that are made")
+    parser.add_argument(
+        "folders", metavar="FOLDER", nargs="*", type=Path, help="folder that contains one folder per class"
+    )
+    parser.add_argument("--quick", action="store_true", help="use fewer photos in the generated folders")
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="folds of the cross-validation (default: 5)")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="random seed of folds, batches and fits (default: 0)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows to FILE")
     options = parser.parse_args()
     os.environ.setdefault("GODEEPER_CACHE", str(RETRAIN_CACHE))
-    print("\n".join(own_heading("godeeper's accuracy, and that of retrain.py")))
+    print("\n".join(own_heading("Accuracy of godeeper and of retrain.py")))
     every: list[list[Row]] = []
     for name, folder in folders_of(options.folders, each=40 if options.quick else 80, seed=options.seed).items():
         photos = told_apart(read(folder), options.folds)
         every.append(compare(replace(photos, folder=name), options.folds, options.seed))
         print_rows(name, photos, every[-1])
     targets = [
-        Target(f"accuracy on {ours.folder}, over that of retrain.py", ours.accuracy / old.accuracy, 1.0, at_least=True)
+        Target(f"accuracy on {ours.folder}, relative to retrain.py", ours.accuracy / old.accuracy, 1.0, at_least=True)
         for ours, old, *_ in every
     ]
     print("", *target_table(targets), sep="\n")
