@@ -2,8 +2,9 @@
 
     python -m bench.all [PART ...]
 
-Parts are peek, engines, poster, folder, on_ray and classifier.  Without arguments, all of them run.  Writes ``bench/results/benchmarks.md`` with
-the duration of each part, and ends with the parts that missed a target.  Exit code 1 if a target is missed.
+Parts are peek, engines, poster, folder, on_ray and classifier.  Without arguments, all of them run.  Writes
+``bench/results/benchmarks.md`` with the duration of each part, and prints the parts that missed a target.  Exit code 1 if a target
+is missed.
 """
 
 from __future__ import annotations

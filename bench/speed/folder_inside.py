@@ -1,4 +1,4 @@
-"""Measurements on a folder inside one process: the overhead of the pipeline compared with the engine alone, and the agreement of features.
+"""Measurements on a folder inside one process: overhead of the pipeline over the engine alone, and agreement of the features.
 
     python -m bench.speed.folder_inside FOLDER ROUNDS NAME=FEATURES ...
 

@@ -161,7 +161,7 @@ def part(features: Features, rows: NDArray[np.bool_] | Ints) -> Features:
 
 
 def learn(features: Features, labels: Ints, groups: Ints, classes: int) -> Callable[[Features], Ints]:
-    """Train on these photos and return the prediction function. No temperature is fitted, because it does not change the predicted class."""
+    """Train on these photos and return the prediction function.  The temperature is not fitted; it does not change predictions."""
     bases = ComponentsByModule(features, 0)
     chosen = select(features, Targets(labels, groups), bases)
     kept = bases.of(chosen.chosen)
