@@ -4,8 +4,8 @@
     python scripts/bundle_weights.py nsfwjs-4.3.0.tgz    # uses a local tarball
     python scripts/bundle_weights.py --check             # rebuilds the file and compares it with the one in the repository
 
-The package nsfwjs 4.3.0 (MIT, Infinite Red) contains Inception v3 in TensorFlow.js's 8-bit format. The convolutions are
-those of the Keras release, unchanged up to ``mixed_5`` and fine-tuned in later modules. The classifier (three dense
+The package nsfwjs 4.3.0 (MIT, Infinite Red) contains Inception v3 in TensorFlow.js's 8-bit format. The convolutions
+come from the Keras release, unchanged up to ``mixed_5`` and fine-tuned in later modules. The classifier (three dense
 layers) is dropped. The 8-bit numbers are kept as they are; only the layout of the kernels changes, from HWIO to OIHW.
 No code of the package is executed: the shards are base64 text, and the manifest is read with one strict pattern.
 """

@@ -190,7 +190,7 @@ def signature_text(value: Any) -> str:
 
 
 def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield the parser, and those of its sub-commands."""
+    """Yield the parser, and the parsers of its sub-commands."""
     yield parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):

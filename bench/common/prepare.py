@@ -2,7 +2,7 @@
 
     python -m bench.common.prepare PEERS_PYTHON
 
-With the same weights, godeeper's picture and those of the three peers show the same values; ``bench/speed/inside.py`` checks this.
+With the same weights, the pictures of godeeper and the three peers show the same values; ``bench/speed/inside.py`` checks this.
 The files are in ``bench/results/``.  They are written again when the bundled weights or godeeper's version change.
 """
 

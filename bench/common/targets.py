@@ -81,6 +81,6 @@ def times(pictures: Costs, peer: str, field: str) -> float:
 
 
 def overhead(row: dict[str, Any]) -> float:
-    """Return a tensor's median time, relative to its share of the multiply-adds times that of the full forward pass."""
+    """Return a tensor's median time, relative to the median time of the full forward pass times its share of the multiply-adds."""
     cost: float = median(row["seconds"]) / (row["share"] * median(row["full_seconds"]))
     return cost

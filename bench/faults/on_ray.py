@@ -3,7 +3,7 @@
     python -m bench.faults.on_ray [--nodes 20] [--drivers 10] [--photos 384] [--seed 0]
 
 Starts a cluster of three single-core Ray nodes (processes on loopback).  While ``embed`` runs, the script repeatedly kills a random node
-and adds a new one; the output must equal that of the local run.  Then it kills the driver at random moments; the next run must write
+and adds a new one; the output must equal the local run's output.  Then it kills the driver at random moments; the next run must write
 the same output.  Exit code 1 if any output differs.  Needs godeeper[ray].
 """
 

@@ -3,7 +3,7 @@
     python -m bench.fuzz.classifiers [--cases N] [--first SEED]
 
 Prints the seed of each file that fails and, at the end or after Ctrl-C, the peak memory.  Exit code 1 if a file fails.
-The files are those of ``tests/unit/classifier/mangled.py``.
+``tests/unit/classifier/mangled.py`` makes the files.
 """
 
 from __future__ import annotations

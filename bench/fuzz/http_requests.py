@@ -2,7 +2,7 @@
 
     python -m bench.fuzz.http_requests [--cases N] [--seed 0]
 
-The requests are those of ``tests/unit/web/fuzzing.py``: unusual paths, queries, headers and forms, sent to a
+``tests/unit/web/fuzzing.py`` makes the requests: unusual paths, queries, headers and forms.  They are sent to a
 server with default settings, one with a token, one behind a proxy, and one under a path prefix.  Prints each case that fails (its number and
 the reason), each response that takes more than ``SLOW`` seconds (with the time that its threads waited for a processor), and the
 peak memory.  Counts are printed every few thousand cases and after Ctrl-C.  Exit code 1 if a case fails, or if memory grows by more than

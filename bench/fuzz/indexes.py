@@ -3,7 +3,7 @@
     python -m bench.fuzz.indexes [--cases N] [--first SEED]
 
 Prints the seed of each file that fails and, at the end or after Ctrl-C, the peak memory.  Exit code 1 if a file fails.
-The files are those of ``tests/unit/filters/mangled.py``, made from an index of the folder ``examples``.
+``tests/unit/filters/mangled.py`` makes the files from an index of the folder ``examples``.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 Prints the seed of each file that fails and, at the end or after Ctrl-C, the time of the slowest file and the peak memory.  Exit
 code 1 if a file fails.
-The files are those of ``tests/unit/weights/mangled.py`` and, for HDF5, of ``mangled_hdf5.py`` next to it.  Each HDF5 file is read
+``tests/unit/weights/mangled.py`` and, for HDF5, ``mangled_hdf5.py`` next to it make the files.  Each HDF5 file is read
 in a forked process.  A file on which the HDF5 library hangs or crashes is read again as godeeper reads it for users: in a child process
 with a time limit.
 """

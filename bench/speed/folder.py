@@ -145,7 +145,7 @@ def all_targets(costs: dict[str, list[Cost]], memory: dict[int, list[Cost]], ins
         ),
         *(
             Target(
-                f"minimum cosine similarity of the features with those of {peer}",
+                f"minimum cosine similarity with the features of {peer}",
                 agreement[peer]["least"],
                 least,
                 at_least=True,

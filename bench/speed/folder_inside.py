@@ -51,7 +51,7 @@ def seconds(network: Network, paths: list[Path], rounds: int) -> dict[str, list[
 
 
 def agreement(files: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the cosines of each peer's features with those of fully decoded JPEGs, photo by photo."""
+    """Return the cosines of each peer's features with the features of fully decoded JPEGs, over all photos."""
     features = {name: read(path) for name, path in files.items()}
     whole = next(values for name, values in features.items() if name.endswith(WHOLE))
     return [{"name": name, **cosines(values, whole)} for name, values in features.items()]

@@ -63,7 +63,7 @@ def grain() -> np.ndarray:
 
 
 def textured(width: int, height: int) -> Image.Image:
-    """Return the texture, repeated as often as needed."""
+    """Return the texture, repeated to fill the size."""
     tiled = np.tile(grain(), (height // GRAIN + 1, width // GRAIN + 1, 1))[:height, :width]
     return Image.fromarray(np.ascontiguousarray(tiled))
 

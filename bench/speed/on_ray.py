@@ -182,7 +182,7 @@ def out_of(name: str) -> Path:
 
 
 def difference(name: str) -> float:
-    """Return the largest difference between a run's features and those of the local run, relative to the greatest feature."""
+    """Return the largest difference of a run's features from the local run's features, relative to the greatest feature."""
     ours, theirs = np.load(out_of(LOCAL)), np.load(out_of(name))
     return float(np.abs(theirs - ours).max() / np.abs(ours).max())
 

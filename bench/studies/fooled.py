@@ -1,4 +1,4 @@
-"""Check that pictures of manipulated filters get the stamp ``DOUBTFUL``, and those of unmodified filters do not.
+"""Check that pictures of manipulated filters get the stamp ``DOUBTFUL``, and pictures of unmodified filters do not.
 
 In a copy of the bundled weights, a filter F of mixed_2 gets two additional inputs from a filter D of mixed_1 (the decoy).  The
 first is D itself.  The second is a hundred times the amount by which D exceeds its maximum over all sample pictures.  It is zero on

@@ -6,8 +6,8 @@ Computes the features of whole folders in both precisions, and then compares the
 int8`` does, on many samples of each folder. Besides int8, it compares features that are degraded on purpose: int8
 features plus noise whose deviation is a fraction of each feature's standard deviation. The loss on the whole folder is
 the best estimate of the true loss. A good rule makes the same decision on every sample. The cosine similarity is
-printed, but neither rule uses it; it would reject some of the degraded features. Suitable folders are those of
-``datasets.py``: ``crops`` with much noise, ``drawings``.
+printed, but neither rule uses it; it would reject some of the degraded features. Suitable folders are
+``crops`` with much noise and ``drawings``, both from ``datasets.py``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Folder:
     groups: Ints
 
     def compare(self, rows: Ints, seed: int) -> dict[str, Comparison]:
-        """Compare the other features with those of fp32, on the photos ``rows``."""
+        """Compare the other features with the fp32 features, on the photos ``rows``."""
         exact = part(self.exact, rows)
         labels = np.unique(self.labels[rows], return_inverse=True)[1].astype(np.int64)
         targets = Targets(labels, self.groups[rows], seed)

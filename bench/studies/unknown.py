@@ -3,7 +3,7 @@
     python -m bench.studies.unknown FOLDER … [--most 6] [--seed 0]
 
 Each class in turn is left out of scaling, reduction, fit, temperature and threshold, which makes its photos unknown.  The known
-photos are those of the other classes, held out by cross-validation.  The model of each fold scores its held-out known photos and all
+photos are the photos of the other classes, held out by cross-validation.  The model of each fold scores its held-out known photos and all
 unknown photos, so the same models score both.  For each score, the first table shows the AUROC and the false-accept rate: the share of
 unknown photos above the threshold that accepts 95 % of the known photos.  Scores only reject photos, so the predicted class and the
 accuracy do not depend on the score.

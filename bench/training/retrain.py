@@ -3,7 +3,7 @@
     python -m bench.training.retrain [--quick] [--photos N]
 
 Prints tables, then each target: whether it was met, and by what margin.  Exit code 1 if a target is missed.  ``--quick``
-uses a tenth of the photos: its numbers are preliminary, and its targets are those of the full run.
+uses a tenth of the photos.  Its numbers are preliminary; the targets stay the same.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Compare godeeper's head with that of TensorFlow's retrain.py, which the blog used, on the same photos and folds.
+"""Compare the heads of godeeper and of TensorFlow's retrain.py, which the blog used, on the same photos and folds.
 
     python -m bench.training.retrain_py [FOLDER ...] [--folds 5] [--seed 0] [--quick] [--json FILE]
 
-Without a folder, those of ``planted.py`` are generated: crops of pictures that are increasingly hard to separate, a
+Without a folder, the folders of ``planted.py`` are generated: crops of pictures that are increasingly hard to separate, a
 folder with planted faults, and drawings if they are installed.
 
 The original algorithm of retrain.py is one linear layer on ``pool_3``, trained with 4000 steps of plain gradient
 descent at a learning rate of 0.01. For each of the 100 photos of a batch, a class is drawn uniformly, with replacement.
 Weights start from a normal distribution with standard deviation 0.001, truncated at two standard deviations; biases
 start at zero. The algorithm runs a second time on the modules that godeeper chose, to separate the effect of the
-features from that of the fit. Folds never split near-duplicates. Exit code 1 if godeeper is less accurate than
+features from the effect of the fit. Folds never split near-duplicates. Exit code 1 if godeeper is less accurate than
 retrain.py on ``pool_3`` on any folder.
 """
 
