@@ -3,8 +3,8 @@
     python -m bench.faults.on_ray [--nodes 20] [--drivers 10] [--photos 384] [--seed 0]
 
 Starts a cluster of three single-core Ray nodes (processes on loopback).  While ``embed`` runs, the script repeatedly kills a random node
-and adds a new one; the output must equal the local run's output.  Then it kills the driver at random moments; the next run must write
-the same output.  Exit code 1 if any output differs.  Needs godeeper[ray].
+and adds a new one.  The output must equal the local run's output.  Then it kills the driver at random moments.  The next run must
+write the same output.  Exit code 1 if any output differs.  Needs godeeper[ray].
 """
 
 from __future__ import annotations

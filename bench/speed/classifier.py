@@ -8,8 +8,7 @@ scikit-image's pictures, blurred and with added noise.  ``--photos`` selects a f
 
 godeeper uses int8 by default, provided that int8 passes godeeper's own comparison with fp32 on these photos.  Unlike the others, it
 also checks the photos, chooses modules by cross-validation, calibrates probabilities and writes a report.  Each godeeper run starts
-with an empty cache.
-Exit code 1 if a target is missed.
+with an empty cache.  Exit code 1 if a target is missed.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python -m bench.speed.folder_photos FOLDER COUNT LEAST_MEGAPIXELS MOST_MEGAPIXELS
 
-The files are the same every time, and existing ones are kept.  Sizes are evenly spaced, in shuffled order.
+The files are the same every time, and existing files are kept.  Sizes are evenly spaced, in shuffled order.
 """
 
 from __future__ import annotations

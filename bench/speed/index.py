@@ -2,7 +2,7 @@
 
     python -m bench.speed.index [--rounds 3] [--photos 300] [--many 2000]
 
-Every round builds the index from scratch.  The script also measures peak memory on few and on many photos, a lookup as a complete
+Every round builds the index from scratch.  The script also measures peak memory with few and with many photos, a lookup as a complete
 process and in an open index, and the size of the file.  Prints tables and all targets.  Exit code 1 if a target is missed.
 """
 

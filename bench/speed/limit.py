@@ -4,7 +4,7 @@
 
 A network consists of matrix products and the operations between them, so no engine is expected to exceed this rate.  A
 multiply-add counts as two operations.  The fastest round is reported, because this is a limit.  ``engines.py`` times the
-same calls, interleaved with the network's.
+same calls, interleaved with runs of the network.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 
 All programs compute the same 2,048 features with the same weights, one after the other, on this machine.  The peers are Ray Data and
 PyTorch's DataLoader, each with torchvision (``bench/peers/``); godeeper uses torchvision's dialect.  The rate counts only the photos
-between the first and the last progress report, which excludes the start-up; the seconds until the first report are shown beside it.
+between the first and the last progress report, which excludes the start-up.  Another column shows the seconds until the first report.
 Memory is the peak of the sum over all processes, with shared pages counted once.  With another ``--address``, the peers are left out.
 Prints tables and targets.  Exit code 1 if a target is missed.  Needs godeeper[ray].
 """

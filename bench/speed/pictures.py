@@ -3,8 +3,8 @@
     python pictures.py OUT EACH [FOLDER]
 
 Writes at most ``EACH`` photos per class to ``OUT/train/<class>`` and ``OUT/test/<class>``; every fourth photo is a
-test photo. Prints a one-sentence summary.  ``FOLDER`` contains one folder per class; without it, the photos come from ``pieces()``.  From
-Debian's ``openclipart-png``, only five categories are used.
+test photo.  Prints a one-sentence summary.  ``FOLDER`` contains one folder per class; without it, the photos come from
+``pieces()``.  From Debian's ``openclipart-png``, only five categories are used.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image, ImageFilter
 
 CATEGORIES = ("animals", "buildings", "food", "plants", "transportation")
 LARGEST_SIDE, CROP = 640, 80
-MOST_PIXELS = 25_000_000  # maximum number of pixels in a picture; with larger ones, decoding would dominate the timing
+MOST_PIXELS = 25_000_000  # maximum per picture; decoding larger pictures would dominate the time
 TEST_EVERY = 4
 
 

@@ -1,9 +1,9 @@
-"""Compare ``visualise`` with Lucent, which follows Olah et al. (2017) on PyTorch: time, memory, and the value that the pictures reach.
+"""Compare ``visualise`` with Lucent, which follows Olah et al. (2017) on PyTorch: time, and the value that the pictures reach.
 
     python -m bench.speed.visualise [--steps 96 512] [--each 2]
 
 Takes evenly spread filters of two tensors.  Both programs use the same weights and make pictures of 299 x 299 pixels, one after
-another, in one process per program.  godeeper runs with its default settings.  Lucent runs with its default settings for each number
+another.  godeeper runs with its default settings.  Lucent runs with its default settings for each number
 of ``--steps``; its default is 512.  The value is the greatest activation after the ReLU that ``godeeper peek`` finds in the picture's
 file.  It is divided by the value of the best sample picture.
 """

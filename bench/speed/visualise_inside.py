@@ -1,4 +1,4 @@
-"""Lucent's part of ``bench.speed.visualise``; it runs in the peers' environment, which has no godeeper installed.
+"""Lucent's part of ``bench.speed.visualise``.  It runs in the peers' environment, where godeeper is not installed.
 
 python visualise_inside.py SOURCE FOLDER MODULE STEPS FILTER …   # writes FOLDER/FILTER.png
 """

@@ -2,7 +2,7 @@
 
     python -m bench.studies.default_features [--each 20] [--weights bundled]
 
-Prints, for each module, the cross-validated balanced accuracy of a linear classifier on its means, for crops with
+Prints, for each module, the cross-validated balanced accuracy of a linear classifier on the module's means, for crops with
 two levels of noise and, if Debian's openclipart-png is installed, for drawings (see ``bench/common/datasets.py``).  The
 best module for the bundled weights is the default of ``godeeper embed`` and ``PhotoFeatures``; for other weights the
 default is the last module.

@@ -4,7 +4,7 @@
 
 Reads every large JPEG below the folders.  For each minimum of the shorter side (as a multiple of the side of the network's
 input), it prints how many photos were reduced, the difference of the input's pixels from the full decode, the
-cosine similarity of the two feature vectors, and the seconds of decoding and resizing.  The value of
+cosine similarity of the two feature vectors, and the speed-up of decoding and resizing.  The value of
 ``godeeper.features.stream.KEPT`` comes from this study (``docs/decisions/0017-reduced-decoding.md``).  The JPEGs in Debian's
 ``mate-backgrounds`` and ``lomiri-wallpapers-16.04`` are suitable photos.
 """

@@ -2,10 +2,10 @@
 
     python -m bench.studies.gradients [--tensors 20]
 
-For tensors of the bundled network from the first to the last, at examples/chelsea.jpg and for a random output gradient,
-prints the largest difference from PyTorch's gradient with respect to the input, relative to that gradient's largest
-value. Also prints the time of a forward and backward pass, divided by the time of the forward pass alone. Both run in
-ONNX Runtime, interleaved.
+Takes evenly spaced tensors of the bundled network, from the first to the last. For examples/chelsea.jpg and a random output
+gradient, prints the largest difference between the gradients with respect to the input, relative to the largest value of
+PyTorch's gradient. Also prints the time of a forward and backward pass, divided by the time of a forward pass alone. Both are
+measured in ONNX Runtime, in alternation.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ distance between classes is random, so some folders are easy and some are hard. 
 photos.  With ``--copies 4``, each photo belongs to a group of up to four near-duplicates.
 
 FOLDER contains one folder per class (see ``datasets.py``).  Each draw takes 8 to 10 of the classes, and at most half of the photos;
-larger sizes are skipped.  It takes fewer classes if FOLDER has fewer, or if a class would get fewer than four photos.  Features are
+larger sizes are skipped.  A draw takes fewer classes if FOLDER has fewer, or if a class would get fewer than four photos.  Features are
 the leading principal components of three modules, so that a draw takes only a second.  The true accuracy is measured on the
-remaining photos of these classes, without near-duplicates of those drawn.  This is only an estimate: the column ``truth ±`` is its
+remaining photos of these classes, without near-duplicates of the drawn photos.  This is only an estimate: the column ``truth ±`` is its
 mean standard error in percentage points, and this error can only lower the measured coverage.
 
-The coverage is the share of folders whose interval contains the true accuracy.  The table has it for three intervals: one that counts all
+The coverage is the share of folders whose interval contains the true accuracy.  The table shows the coverage of three intervals: one that counts all
 photos, one that uses the effective number of photos (Kish), and the interval that godeeper states, which also accounts for the
 dependence between folds.  The last columns are the 95 % interval of the third coverage, and the width of the stated interval in
 percentage points.

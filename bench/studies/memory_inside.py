@@ -1,4 +1,4 @@
-"""Build an index as ``godeeper index`` does, but with random maps instead of the engine's.
+"""Build an index as ``godeeper index`` does, but with random maps instead of the maps of an engine.
 
     python -m bench.studies.memory_inside FILE.index FOLDER
 

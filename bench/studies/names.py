@@ -4,7 +4,7 @@
 
 Generates albums, which are sets of synthetic photos with planted filters (``planted_filters.py``), and names these
 filters. Prints how many of the planted hues, angles and classes are found. As a control, the class labels are shuffled
-over the photos, and the top places over the filters. For both, prints the share of filters that get a name, and the
+among the photos, and the top places are shuffled among the filters. For both controls, prints the share of filters that get a name, and the
 share of uncorrected p-values up to 0.05.
 """
 
@@ -82,7 +82,7 @@ def shuffled_labels(album: Album, random: np.random.Generator) -> tuple[int, int
 
 
 def shuffled_places(album: Album, photos: MeasuredPhotos, random: np.random.Generator) -> tuple[int, int, int]:
-    """Count named filters, p-values up to 0.05 and all p-values, with the top places shuffled over the filters."""
+    """Count named filters, p-values up to 0.05 and all p-values, with the top places shuffled among the filters."""
     values = random.permutation(np.concatenate(photos.of_filter))
     names, low, tests, start = 0, 0, 0, 0
     for rows in photos.of_filter:

@@ -1,9 +1,9 @@
-"""Measure the cost of the unknown-class measurement, as a share of a training whose features are stored.
+"""Measure the cost of measuring unknown classes, as a share of a training whose features are already stored.
 
     python -m bench.studies.unknown_cost [FOLDER …] [--photos 3000 1000 300] [--classes 5 20] [--rounds 3] [--seed 0]
 
 Without a folder, features are artificial: modules of the network's widths, classes in separate directions, and a spread that
-decreases like that of real features.  Seconds are CPU seconds of all threads, because other programs affect them little.  The
+decreases over the directions as in real features.  Seconds are CPU seconds of all threads, because other programs affect them little.  The
 minimum over the rounds is printed.  With enough photos (about a thousand) a test set is used, as in ``godeeper retrain``.
 """
 

@@ -1,10 +1,10 @@
-"""Check that a killed training leaves nothing behind that changes the next one.
+"""Check that a killed training does not change the result of the next training.
 
     python -m bench.training.killed [--times 30] [--seed 0]
 
 Trains once without interruption.  Then, ``--times`` times, it starts a training with a new cache, kills it with ``kill -9`` at a random
 moment within the duration of the first training, and trains again with the cache that remains.  Prints when each training was killed,
-how much it had written, and whether the classifier has the same bytes and no file but its report next to it.  Exit code 1 if a
+how much it had written, and whether the next classifier has the same bytes and only its report next to it.  Exit code 1 if a
 classifier differs.
 """
 

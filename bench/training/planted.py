@@ -6,7 +6,7 @@
    (the same pixels in another format, or a scaled, recompressed, cropped or lighter version).  One class shows nothing but
    background, and all photos of another have the same red border.  godeeper trains on this folder as a user would, and then
    classifies photos of unknown classes.
-2. *Label errors by accuracy*: labels swapped in data that is increasingly hard to separate, with many seeds each.
+2. *Label errors by accuracy*: labels are swapped in data sets that are increasingly hard to separate, with several seeds each.
 3. *Near-duplicates* in photos and drawings, for each change of the copy.
 
 Prints tables, then each target and whether it was met.  Exit code 1 if a target is missed.  The drawings need Debian's
