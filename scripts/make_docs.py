@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def draw_wanted() -> int:
-    """Draw the visualisations of four filters each of an early and a middle module, for docs/explanation/what-a-filter-is.md."""
+    """Draw visualisations of four filters of an early module and four of a middle module, for docs/explanation/what-a-filter-is.md."""
     network = godeeper.load()
     rows = [[each.picture for each in network.visualise(address)] for address in WANTED]
     network.close()

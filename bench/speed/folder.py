@@ -115,7 +115,7 @@ def weigh_memory(many: int) -> dict[int, list[Cost]]:
 
 
 def link(photo: Path, folder: Path, count: int) -> None:
-    """Write one file under ``count`` names."""
+    """Create ``count`` links to one photo."""
     folder.mkdir(exist_ok=True)
     for number in range(count):
         name = folder / f"{number:05}.jpg"

@@ -57,7 +57,7 @@ def opened(network: Network, full: Any, planes: np.ndarray) -> None:
 
 
 def tiles(network: Network, rounds: int) -> list[dict[str, Any]]:
-    """Measure time and bytes of each way to write the tiles of the outputs of the eleven modules and of the stem's largest tensors."""
+    """Measure time and size of each way to write tiles, for the outputs of the eleven modules and the stem's largest tensors."""
     mosaics = [peek.mosaic().pixels for peek in network.peeks(PHOTO, ["conv_2", "conv_4", "pool_1", "mixed*/join"])]
     pieces = [
         np.ascontiguousarray(pixels[top : top + SIDE, left : left + SIDE])
@@ -76,7 +76,7 @@ def tiles(network: Network, rounds: int) -> list[dict[str, Any]]:
 
 
 def packed(pixels: np.ndarray, strategy: int, *, above: bool = False) -> bytes:
-    """Compress the lines of a PNG with ``zlib``, optionally each minus the previous one."""
+    """Compress the lines of a PNG with ``zlib``; ``above`` subtracts the previous line from each line."""
     lines = np.zeros((len(pixels), 1 + pixels.shape[1]), np.uint8)
     lines[:, 1:] = pixels
     if above:

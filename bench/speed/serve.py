@@ -45,7 +45,7 @@ BOUNDARY = "bench"
 
 @dataclass
 class Tally:
-    """The results of all clients: seconds of each request by route, and failures."""
+    """The results of all clients: seconds of each request by route, failures, and bytes received."""
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     errors: list[str] = field(default_factory=list)

@@ -152,7 +152,7 @@ def main() -> None:
             ("positive", "with the greatest positive values"),
         ):
             print(
-                f"the {SWITCHED_OFF} terms {text} change the value more than random terms in {share_greater(found, which):.1%}"
+                f"the {SWITCHED_OFF} terms {text} change the value more than random terms in {share_greater(found, which):.1%} of the cases"
             )
 
 

@@ -103,7 +103,7 @@ def neighbour_distances(seen: Doubles, asked: Doubles) -> Doubles:
 def feature_scores(
     seen: Doubles, lengths: Floats, labels: Ints, asked: Doubles, long: Floats, head: tuple[Doubles, Doubles]
 ) -> Doubles:
-    """Return (5, M): scores from features, greater for known photos; ``lengths``: squared, over all directions."""
+    """Return (5, M) scores from features, greater for known photos; ``lengths`` and ``long`` are squared lengths over all directions."""
     plain = class_distances(unit(seen), labels, unit(asked))
     centred = seen - seen.mean(0)
     relative = class_distances(seen, labels, asked) - squared(asked - seen.mean(0), inverse(centred))

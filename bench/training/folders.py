@@ -87,7 +87,7 @@ def backgrounds(root: Path, each: int, seed: int) -> None:
 
 
 def strangers(root: Path, each: int, seed: int) -> dict[str, list[Path]]:
-    """Write photos of classes that were not planted, by kind."""
+    """Write photos of classes that are not in the planted folder, and return them by kind."""
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)  # stays empty if neither scikit-image nor the drawings are installed
     pictures = list(datasets.sources().values())[6:]

@@ -95,7 +95,7 @@ def prime() -> None:
 
 
 def forget() -> None:
-    """Delete everything stored about every photo."""
+    """Delete the stored results of all photos."""
     for path in RETRAIN_CACHE.glob("features*"):
         path.unlink()
 
@@ -158,7 +158,7 @@ def measure_warm(sizes: Sizes) -> dict[str, Any]:
 
 
 def measure_memory(sizes: Sizes) -> list[dict[str, Any]]:
-    """Measure the peaks of complete processes, cold, with few photos and with ten times as many."""
+    """Measure the peak memory of complete first runs, with few photos and with ten times as many."""
     commands: dict[str, Callable[[Path], list[str | Path]]] = {
         "godeeper doctor": lambda photos: [sys.executable, "-m", "godeeper", "doctor", photos],
         f"features of {CHEAP} alone": lambda photos: inside("fill", photos, CHEAP),

@@ -114,7 +114,7 @@ def different(photos: Photos, number: int) -> int:
 
 
 def assign_folds(groups: Ints, labels: Ints, folds: int, seed: int) -> Ints:
-    """Return (N,) the fold of each photo: groups are assigned class by class, in random order."""
+    """Return the fold of each photo, (N,).  Groups are assigned class by class, in random order."""
     random = np.random.default_rng(seed)
     names, first = np.unique(groups, return_index=True)
     order = random.permutation(len(names))
@@ -152,7 +152,7 @@ def truncated_normal(random: np.random.Generator, shape: tuple[int, int]) -> Flo
 
 
 def softmax(logits: Floats) -> Floats:
-    """Return rows that sum to one."""
+    """Return the softmax of each row."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     answer: Floats = powers / powers.sum(axis=1, keepdims=True)
     return answer
