@@ -167,7 +167,7 @@ def entry(heading: str, name: str, value: Any) -> str:
         sys.exit(f"{name} is public and has no docstring: write one")
     function = value.__func__ if isinstance(value, classmethod | staticmethod) else value
     if returns_array(value) and not SHAPE.search(said):
-        sys.exit(f"{name} is public and returns an array of no stated shape: write it, as (B, C, H, W)")
+        sys.exit(f"{name} is public and returns an array, but states no shape: add one, such as (B, C, H, W)")
     signature = "" if isinstance(value, property) else signature_text(function)
     return f"{heading} `{name}`\n\n```text\n{name}{signature}\n\n{said}\n```\n"
 

@@ -21,7 +21,7 @@ INCOMPLETE = {
     "has no docstring: write one": "def load(): return None",
     "shows no example: add one to its docstring": "def load():\n    'Loads.'",
     "does not say what it raises: add it to its docstring": "def load(name):\n    '>>> load(1)'",
-    "returns an array of no stated shape: write it, as (B, C, H, W)": "def load() -> 'NDArray[Any]':\n    '>>> load()'",
+    "returns an array, but states no shape: add one, such as (B, C, H, W)": "def load() -> 'NDArray[Any]':\n    '>>> load()'",
 }
 """The reason why a public function is refused, and such a function."""
 
