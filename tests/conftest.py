@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 
 os.environ.setdefault(
     "OMP_WAIT_POLICY", "PASSIVE"
-)  # before PyTorch is imported: its idle threads would busy-wait, against the other process of tests
+)  # set before PyTorch is imported; otherwise its idle threads busy-wait and slow down other test processes
 
 
 NEEDS_PROGRAMS = ("tests/browser/", "tests/unit/web/test_nginx.py")
@@ -66,7 +66,7 @@ def ctrl_c() -> Iterator[None]:
 
 @pytest.fixture
 def ghostscript(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A fake Ghostscript, first on PATH, that writes a file when it is started; Pillow's cached path is cleared."""
+    """The file that a fake Ghostscript, first on PATH, writes when it is started."""
     folder = tmp_path / "programs"
     folder.mkdir()
     left = tmp_path / "was called"

@@ -1,6 +1,6 @@
 """A server on loopback and Chromium, for tests that use the page as a user would.
 
-``apt-get install chromium`` installs the browser, and ``GODEEPER_CHROMIUM`` selects another.  Without a browser these
+``apt-get install chromium`` installs the browser.  ``GODEEPER_CHROMIUM`` is the path of another one.  Without a browser these
 tests are skipped.
 A test fails if a page prints an error to the console or sends a request to another origin.
 """
@@ -31,13 +31,13 @@ PATIENCE = 30_000  # milliseconds: enough for a forward pass on a busy machine
 def chromium() -> str:
     """The path of the browser."""
     if not CHROMIUM:
-        pytest.skip("no Chromium: apt-get install chromium, or name one in GODEEPER_CHROMIUM")
+        pytest.skip("Chromium is not installed: run apt-get install chromium, or set GODEEPER_CHROMIUM to its path")
     return CHROMIUM
 
 
 @pytest.fixture(
     scope="module"
-)  # module scope, since Playwright's event loop blocks others in this thread while it is open
+)  # module scope, because no other event loop can run in this thread while Playwright's is open
 def browser(chromium: str) -> Iterator[Browser]:
     """Chromium without a window."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -88,7 +88,7 @@ def judging(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def new_context(browser: Browser, server: str) -> Iterator[Callable[..., BrowserContext]]:
-    """A function that opens a browser context; a console error, or a request to another origin, fails the test."""
+    """A function that opens a browser context; its pages fail the test if they print an error or call another origin."""
     made: list[BrowserContext] = []
     loud: list[str] = []
 
@@ -116,7 +116,7 @@ def is_foreign(url: str) -> bool:
 
 
 def is_expected(line: str) -> bool:
-    """Return whether Chromium itself prints this line if a server refuses a request."""
+    """Return whether ``line`` is what Chromium itself prints when a server refuses a request."""
     return line.startswith(
         (
             "Failed to load resource: the server responded with a status of 4",

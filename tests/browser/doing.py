@@ -77,12 +77,12 @@ def point_at(page: Page, position: int, row: int, column: int, side: int = 35) -
 
 
 def fact(page: Page, name: str) -> str:
-    """Return a value of the readout."""
+    """Return the value that the readout shows under ``name``."""
     return str(page.locator(f"[data-fact={name}]").inner_text())
 
 
 def violations(page: Page) -> list[Any]:
-    """Return the violations that axe-core finds: rule and elements."""
+    """Return (rule, elements) for each violation that axe-core finds."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     found = axe.Axe().run(page).response["violations"]
     return [(rule["id"], [node["html"][:200] for node in rule["nodes"][:3]]) for rule in found]

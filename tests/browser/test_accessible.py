@@ -47,7 +47,7 @@ def test_axe_finds_nothing(
 def test_axe_finds_nothing_where_something_is_open(
     new_context: Callable[..., BrowserContext], scheme: Literal["light", "dark"]
 ) -> None:
-    """The help, the costs, the search results and an error are open."""
+    """axe-core finds no violation while the help, the costs, the search results or an error is shown."""
     page = new_context(viewport=WINDOWS["wide"], color_scheme=scheme).new_page()
     page.goto(DEMO)
     wait_for_pictures(page)
@@ -74,7 +74,7 @@ def test_dark_and_light_are_the_readers_choice(page: Page) -> None:
 
 
 def test_the_keyboard_alone_reaches_a_filter(page: Page) -> None:
-    """The keyboard alone is enough: slash, a name and Enter find a tensor; Tab, arrows and Enter open a filter; Escape goes back up."""
+    """A user can find a tensor, open one of its filters and go back with the keyboard alone."""
     page.goto(DEMO)
     wait_for_pictures(page)
     page.keyboard.press("/")
@@ -102,7 +102,7 @@ def test_the_keyboard_alone_reaches_a_filter(page: Page) -> None:
 
 
 def test_arrows_walk_between_the_boxes_of_the_map(page: Page) -> None:
-    """The down key moves from a branch's first box to the one below it."""
+    """The down key moves the focus from the first box of a branch to the next box of that branch."""
     page.goto(DEMO)
     wait_for_pictures(page)
     page.locator('a.box[data-address="mixed_4/tower_1/conv"]').focus()
@@ -113,7 +113,7 @@ def test_arrows_walk_between_the_boxes_of_the_map(page: Page) -> None:
 
 
 def test_the_search_lists_all_four_names(page: Page) -> None:
-    """The search finds the tensor by its Keras name, and lists the other names next to it."""
+    """The search finds a tensor by its Keras name, and lists its other names next to that name."""
     page.goto(DEMO)
     page.get_by_role("combobox").fill("activation_11")
     first = page.get_by_role("option").first
@@ -126,7 +126,7 @@ def test_the_search_lists_all_four_names(page: Page) -> None:
 
 
 def test_the_map_can_be_moved_and_enlarged(page: Page) -> None:
-    """Keys, wheel and mouse change the view; dragging does not click."""
+    """Keys, mouse wheel and dragging change the view, and dragging does not count as a click."""
     page.goto(DEMO)
     wait_for_pictures(page)
     sheet = page.locator("#sheet")

@@ -54,7 +54,7 @@ def test_a_scale_that_fails_to_load_is_reset(lost: str, page: Page) -> None:
 
 
 def test_the_search_recovers(page: Page) -> None:
-    """A failed search says so, and typing another letter tries again."""
+    """The page reports a failed search, and typing another letter starts the search again."""
     page.goto(DEMO)
     page.route("**/api/tensors", lambda route: route.abort())
     page.locator("#search").fill("mixed_1")
@@ -102,7 +102,7 @@ def test_a_photo_that_is_gone_is_reported(page: Page) -> None:
 
 
 def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
-    """A page from the back/forward cache continues its forward pass, and its costs match the switch."""
+    """A page from the back/forward cache continues its forward pass, and shows costs if the switch for costs is on."""
     page.goto(DEMO)
     page.route(STREAM, lambda _: None)  # no byte ever arrives
     drop(page, photo(7003))
@@ -110,7 +110,7 @@ def test_a_map_that_was_put_away_goes_on(page: Page) -> None:
     page.locator("#progress [role=status]", has_text="Waiting").wait_for()
     page.evaluate("dispatchEvent(new PageTransitionEvent('pagehide', { persisted: true }))")
     page.evaluate("document.getElementById('costs').checked = true")
-    page.unroute_all(behavior="ignoreErrors")  # the page has closed the stream, so its request has no end to wait for
+    page.unroute_all(behavior="ignoreErrors")  # the page has closed the stream, so its request never completes
     page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
     wait_for_pictures(page)
     assert page.locator("#sheet.costs").count() == 1
@@ -144,7 +144,7 @@ def test_values_are_fetched_again(page: Page) -> None:
 
 
 def test_a_filter_keeps_its_picture(page: Page) -> None:
-    """Without the server, choosing another scale keeps the page, and its controls still match the picture."""
+    """If another scale is selected while the server is down, the page stays open, and its controls match its picture."""
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
     page.route("**/api/health", lambda route: route.abort())
     page.get_by_label("Scale").select_option("signed")
@@ -157,7 +157,7 @@ def test_a_filter_keeps_its_picture(page: Page) -> None:
 
 
 def test_a_filter_that_comes_back_agrees(page: Page) -> None:
-    """After going back to the page, scale, colour and slider match the picture."""
+    """When a user returns to the page, its controls for scale, colour and opacity match the picture."""
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3?scale=filter")
     page.evaluate("document.querySelector('[name=scale]').value = 'signed'")
     page.locator("#opacity").fill("0.2")
@@ -179,7 +179,7 @@ def test_the_error_of_a_proxy_without_a_server(page: Page) -> None:
 
 
 def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
-    """If the first picture arrives after another scale failed to load, it is shown, and the controls match it."""
+    """If the first picture arrives after another scale has failed to load, the first picture is shown with matching controls."""
     held: list[Route] = []
     page.route("**/levels/**", lambda route: held.append(route))
     page.route("**/api/photos/demo/tensors/**", lambda route: route.abort())
@@ -195,7 +195,7 @@ def test_a_late_picture_is_shown_after_a_choice_that_failed(page: Page) -> None:
 
 
 def test_a_filter_says_what_the_server_refuses(page: Page) -> None:
-    """If a server refuses a request, for example because its token changed, the page shows its message."""
+    """If the server refuses a request, for example because the token changed, the page shows the server's message."""
     page.goto(f"{DEMO}/tensor/mixed/tower_2/conv/filter/3")
     page.route("**/api/health", lambda route: route.fulfill(status=401, json={"error": "the token is wanted"}))
     page.get_by_label("Scale").select_option("signed")
@@ -205,7 +205,7 @@ def test_a_filter_says_what_the_server_refuses(page: Page) -> None:
 
 @pytest.mark.parametrize("clipboard", ["undefined", "{ writeText: () => Promise.reject(new Error('denied')) }"])
 def test_names_where_nothing_can_be_copied(clipboard: str, page: Page) -> None:
-    """Without a clipboard, as over plain HTTP from another machine, there is no copy button; a denied copy is reported."""
+    """Without a clipboard, as over plain HTTP from another machine, there is no copy button.  A denied copy is reported."""
     page.add_init_script(f"Object.defineProperty(navigator, 'clipboard', {{ value: {clipboard} }});")
     open_mosaic(page)
     button = page.locator("[data-copy]").first

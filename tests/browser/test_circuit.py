@@ -1,4 +1,4 @@
-"""The page of a filter: links to the filters that feed it and back, names, and the visualisation."""
+"""The page of a filter: links to its input filters and back, its names, and its visualisation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_down_a_circuit_and_back_by_keys(page: Page) -> None:
     titles = [page.locator("h1").inner_text()]
     for steps in (1, 2):
         page.keyboard.press("1")
-        page.wait_for_url(re.compile(rf"(via=[^&]*&?){{{steps}}}$"))  # the page listens to keys once it has loaded
+        page.wait_for_url(re.compile(rf"(via=[^&]*&?){{{steps}}}$"))  # the page handles keys only after it has loaded
         expect(page.locator(".trail a")).to_have_count(steps)
         titles.append(page.locator("h1").inner_text())
     assert len(set(titles)) == 3
@@ -39,7 +39,7 @@ def test_up_to_a_later_filter(page: Page) -> None:
 
 
 def test_names_appear_by_themselves(page: Page) -> None:
-    """The names replace the line that says they are being tested."""
+    """When the filter's names have been tested, they replace the line that says that the tests are running."""
     page.goto("/photo/demo/tensor/mixed/conv/filter/2")
     names = page.locator("#names")
     expect(names).to_contain_text("The p-values of names are corrected for", timeout=60_000)

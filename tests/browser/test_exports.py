@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def test_the_offline_page_needs_no_server(
     page: Page, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """Opened from disk without a network, the page sorts, and shows the same values as the server's page."""
+    """The exported page, opened from disk without a network, can sort filters and shows the values of the server's page."""
     open_mosaic(page)
     point_at(page, 5, 21, 19)
     value = fact(page, "value")
@@ -40,7 +40,7 @@ def test_the_offline_page_needs_no_server(
 def test_the_offline_page_begins_with_the_filter_it_was_made_for(
     page: Page, new_context: Callable[..., BrowserContext], tmp_path: Path
 ) -> None:
-    """Exported from a filter's page, the file shows that filter first."""
+    """A file exported from a filter's page shows that filter first."""
     page.goto("/photo/demo/tensor/mixed/tower_2/conv/filter/7")
     with page.expect_download() as download:
         page.get_by_role("link", name="Offline HTML").click()
@@ -54,7 +54,7 @@ def test_the_offline_page_begins_with_the_filter_it_was_made_for(
 
 @pytest.mark.parametrize("scale", ["shared", "signed"])
 def test_the_picture_shows_what_is_on_the_screen(page: Page, tmp_path: Path, scale: str) -> None:
-    """The PNG has the selected scale, and its legend."""
+    """The PNG is drawn on the selected scale, with the legend of that scale."""
     open_mosaic(page, f"/photo/demo/tensor/mixed/tower_2/conv?scale={scale}&sort=strength")
     with page.expect_download() as download:
         page.get_by_role("link", name="PNG").click()

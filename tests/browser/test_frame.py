@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Notebook(BaseHTTPRequestHandler):
-    """Serves a page with one frame, whose address is the query."""
+    """Serves a page with one frame; the query of the request is the address that the frame loads."""
 
     def do_GET(self) -> None:
         shown = self.path.partition("?")[2]
@@ -33,7 +33,7 @@ class Notebook(BaseHTTPRequestHandler):
 
 @contextmanager
 def notebook() -> Iterator[str]:
-    """The origin of a notebook's server."""
+    """Run a server that stands for a notebook's, and yield its origin."""
     with HTTPServer(("127.0.0.1", 0), Notebook) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -57,7 +57,7 @@ def test_the_page_works_in_a_frame(new_context: Callable[..., BrowserContext]) -
 
 
 def test_other_origins_frame_nothing(page: Page, server: str) -> None:
-    """Without --frame, or for another origin, the browser does not show the page in the frame."""
+    """Unless ``--frame`` allows a page's origin, the browser does not show godeeper in that page's frame."""
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     with notebook() as origin:

@@ -40,7 +40,7 @@ class Server:
         assert json.loads(first_document(self.process.stdout))["url"].rstrip("/") == self.url
 
     def kill(self) -> None:
-        """Kill it, which has the same effect as a crash."""
+        """Kill the process, which has the same effect as a crash."""
         self.process.kill()
         self.process.communicate()
 

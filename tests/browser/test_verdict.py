@@ -23,19 +23,19 @@ def verdict(new_context: Callable[..., BrowserContext], judging: str) -> Page:
 
 
 def number(text: str) -> float:
-    """Return a number as the page writes it."""
+    """Convert the text of a number on the page to a float."""
     return float(text.replace("−", "-"))
 
 
 def test_the_sum_adds_up_on_the_page(verdict: Page) -> None:
-    """Modules and constant, as printed, add up to the score within their rounding."""
+    """The printed contributions of the modules and the constant add up to the printed score, within rounding."""
     *summands, total = (number(text) for text in verdict.locator(".sum td").all_inner_texts())
     assert len(summands) == 3
     assert sum(summands) == pytest.approx(total, abs=0.0021)
 
 
 def test_bars_show_calibrated_probabilities_and_the_threshold(verdict: Page) -> None:
-    """Each class has a bar proportional to its probability, and the line is at the threshold."""
+    """Each class has a bar proportional to its probability, and a line marks the threshold."""
     record = verdict.request.get("/api/photos/demo/verdict").json()
     ranked = sorted(record["classes"], key=lambda each: -each["probability"])
     widths = [float(bar.get_attribute("width") or 0) for bar in verdict.locator(".filled").all()]

@@ -39,7 +39,7 @@ def test_a_newcomer_reaches_a_filter_in_three_clicks(page: Page) -> None:
 
 
 def test_a_dropped_photo_becomes_a_map(page: Page) -> None:
-    """Progress is shown, and then every box has its thumbnail."""
+    """After a photo is dropped, the page shows progress, and in the end a thumbnail in every box."""
     page.goto("/")
     drop(page, photo(1), "stripes.png")
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
@@ -106,7 +106,7 @@ def test_a_bad_file_is_refused_in_place(page: Page, payload: bytes, name: str) -
 
 
 def test_a_second_photo_takes_the_place_of_the_first(page: Page) -> None:
-    """If a second photo is dropped while the first is still computed, the page shows the second in the end."""
+    """If a second photo is dropped while the first is still being computed, the page finally shows the second photo."""
     page.goto("/")
     drop(page, photo(5), "first.png")
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}$"))
@@ -118,7 +118,7 @@ def test_a_second_photo_takes_the_place_of_the_first(page: Page) -> None:
 
 
 def test_hovering_tells_the_exact_value(page: Page) -> None:
-    """Filter number, value and active share equal those of the values route."""
+    """The readout shows the filter number, value, cell and active share that follow from the values in the API."""
     open_mosaic(page)
     answer = page.request.get(f"/api/photos/demo/values/{CONV.partition('/tensor/')[2]}")
     values = np.frombuffer(answer.body(), "<f4").reshape(32, 35, 35)
@@ -131,7 +131,7 @@ def test_hovering_tells_the_exact_value(page: Page) -> None:
 
 
 def test_hovering_draws_the_receptive_field(page: Page) -> None:
-    """The frame of a cell of mixed/tower_2/conv covers 47 of 299 pixels, relative to the used part of the photo."""
+    """For mixed/tower_2/conv, the frame of a cell covers 47/299 of the width and height of the used part of the photo."""
     open_mosaic(page)
     point_at(page, 0, 17, 17)
     field = page.locator(".scene .field")
@@ -144,7 +144,7 @@ def test_hovering_draws_the_receptive_field(page: Page) -> None:
 
 
 def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[..., BrowserContext]) -> None:
-    """Scale, colour, order and zoom are in the URL."""
+    """The URL contains scale, colour, order and zoom, so another browser shows the same view."""
     wide = {"viewport": {"width": 1440, "height": 900}}
     page = new_context(**wide).new_page()
     open_mosaic(page)
@@ -161,7 +161,7 @@ def test_a_permalink_shows_the_same_in_another_browser(new_context: Callable[...
 
 
 def test_the_blogs_scale_shows_every_filter_in_its_place(page: Page) -> None:
-    """If the minimum is zero, the blog's scale looks like the shared scale, although its picture has another number of rows."""
+    """If the minimum is zero, the scale ``blog`` looks like the scale ``shared``, although it has a different number of rows."""
     open_mosaic(page, f"{CONV}?zoom=4")
     page.mouse.move(0, 0)
     before = page.locator("#mosaic").screenshot()
@@ -182,7 +182,7 @@ def test_a_scale_that_does_not_fit_is_explained(page: Page) -> None:
 
 
 def test_values_before_the_relu_are_signed(page: Page) -> None:
-    """The control for stages leads to the raw convolution, whose colour map has zero in the middle."""
+    """The control for stages opens the values of the raw convolution, drawn in a colour map with zero in the middle."""
     open_mosaic(page)
     page.get_by_role("link", name="conv", exact=True).click()
     page.wait_for_url("**/conv/Conv2D")
@@ -248,7 +248,7 @@ def test_a_photo_that_is_not_kept_is_explained(page: Page) -> None:
 
 
 def test_another_photo_is_shown_in_the_same_place(page: Page) -> None:
-    """A photo that is dropped on a mosaic is shown on the same tensor and scale."""
+    """A photo that is dropped on a mosaic's page is shown for the same tensor, on the same scale."""
     open_mosaic(page, f"{CONV}?scale=filter")
     drop(page, photo(7), "another.png")
     page.wait_for_url(re.compile("/photo/[0-9a-f]{32}/tensor/mixed/tower_2/conv.scale=filter"))
@@ -273,7 +273,7 @@ def test_a_finger_points_first_and_opens_then(new_context: Callable[..., Browser
 
 
 def test_pages_mean_something_without_a_script(new_context: Callable[..., BrowserContext]) -> None:
-    """Without a script the map has links, a mosaic has its picture, a filter is complete, and a photo can be sent."""
+    """Without JavaScript the map has links, a mosaic has its picture, a filter's page is complete, and uploads work."""
     page = new_context(java_script_enabled=False).new_page()
     page.goto(DEMO)
     assert page.locator("a.box").count() > 100

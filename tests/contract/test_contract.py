@@ -1,4 +1,4 @@
-"""Rules for the whole project: public names, the direction of imports, help, light imports."""
+"""Rules for the whole project: public names, the direction of imports, help, and no heavy imports at start."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ ABOVE = {
     "filters": 4.5, "tf1": 4.5, "network": 5, "training": 6, "classifier": 6.3, "report": 6.5, "retraining": 6.8,
     "export": 7, "explain": 7, "web": 8, "cli": 9,
 }  # fmt: skip
-"""Imports go from a greater number to a smaller one, or stay within the package."""
+"""Top-level file or folder -> level.  Each imports only from lower levels and from itself."""
 
 ACCEPTED_CIRCLES = {
     frozenset({"explain.evidence", "explain.picture"}): "a record draws itself: the picture is imported in its methods",

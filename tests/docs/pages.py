@@ -6,7 +6,7 @@ A comment before a block changes how it is run:
 - ``<!-- needs: PACKAGE -->``: it is run only if that Python package is installed
 - ``<!-- serves -->``: each line starts a server that runs until Ctrl-C; the last server runs during the following blocks
 
-``godeeper visualise``, which takes seconds for each filter, takes fewer steps than on the page, except in README.md.
+``godeeper visualise`` takes seconds per filter, so the script runs it with fewer steps than the page, except for README.md.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether this test runs the block."""
+        """Whether the block is part of the script."""
         kind, _, package = self.mark.partition(": ")
         return self.language in RUN and not self.reason and not (kind == "needs" and find_spec(package) is None)
 
@@ -84,6 +84,6 @@ def shell(block: Block, number: int, port: int) -> str:
 
 
 def served(line: str, port: int) -> str:
-    """Return a line that starts a server, with ``port`` unless the line has one."""
+    """Return ``line``, which starts a server, with ``--port`` added unless the line has it."""
     command = line.partition("#")[0].strip()
     return command if "--port" in command else f"{command} --port {port}"

@@ -21,7 +21,7 @@ from godeeper.cli.main import make_parser
 
 UNINSTALL = ROOT / "docs" / "reference" / "files-and-folders.md"
 WITHOUT_GODEEPER = ROOT / "docs" / "how-to" / "use-an-exported-model.md"
-"""The page that runs ONNX Runtime without godeeper, so with telemetry on; the page says so."""
+"""This page runs ONNX Runtime without godeeper, so ONNX Runtime's telemetry is on, as the page states."""
 LAST = [ROOT / "docs" / "how-to" / "manage-the-cache.md", UNINSTALL]
 """These pages empty the cache that all pages share."""
 FOLLOWED = sorted(
@@ -137,7 +137,10 @@ def test_commands_that_are_not_run_are_understood() -> None:
 
 
 def test_extras_on_pages_exist() -> None:
-    """`pip install -e '.[parquet]'` names an extra of pyproject.toml, and works in a clone; nothing is published yet."""
+    """Each extra in an install command such as `pip install -e '.[parquet]'` is defined in pyproject.toml.
+
+    The package is not published yet, so a command without a clone is marked "once published".
+    """
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     for page in PAGES:
         text = page.read_text("utf-8")

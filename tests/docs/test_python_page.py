@@ -23,7 +23,7 @@ INCOMPLETE = {
     "does not say what it raises: add it to its docstring": "def load(name):\n    '>>> load(1)'",
     "returns an array, but states no shape: add one, such as (B, C, H, W)": "def load() -> 'NDArray[Any]':\n    '>>> load()'",
 }
-"""The reason why a public function is refused, and such a function."""
+"""Reason of a refusal -> the source of a function that is refused for that reason."""
 
 
 @pytest.mark.parametrize("reason", INCOMPLETE)

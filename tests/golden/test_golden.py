@@ -1,6 +1,6 @@
-"""Our numbers compared with recorded ones of other frameworks: same random weights, same input, all tensors.
+"""godeeper's values compared with recorded values of other frameworks, for the same random weights and input.
 
-``made_by`` in each file states the framework and its version; ``record.py`` records them again.
+``made_by`` in each golden file states the framework and its version.  ``record.py`` records the files again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TOLERANCE = 1e-4
 
 @pytest.mark.parametrize("dialect", RECORDED)
 def test_every_tensor_is_as_recorded(dialect: str, tmp_path: Path) -> None:
-    """Statistics and values of every tensor agree to 1e-4 of its greatest value."""
+    """Statistics and values of every tensor agree with the recorded ones to 1e-4 of the tensor's greatest value."""
     with np.load(FOLDER / f"{dialect}.npz") as recorded:
         addresses, expected = [str(name) for name in recorded["addresses"]], recorded["summaries"]
     weights = random_weights(tmp_path, dialect)

@@ -1,4 +1,4 @@
-"""A frozen graph in the form of the 2015 release: its node names, operations and constants, with any weights.
+"""Builds a frozen graph with the node names, operations and constants of the 2015 release, and any weights.
 
 The graph is written as a protocol buffer, node by node, with an old producer version: TensorFlow refuses
 ``BatchNormWithGlobalNormalization`` in graphs of a later producer.
@@ -38,7 +38,7 @@ def build(tensors: Mapping[str, NDArray[np.float32]]) -> bytes:
 
 
 class GraphBuilder:
-    """Collects nodes; each method adds those of one kind of operation."""
+    """Collects nodes.  Each method adds the nodes of one kind of operation."""
 
     def __init__(self) -> None:
         from tensorflow.core.framework import graph_pb2
@@ -48,7 +48,7 @@ class GraphBuilder:
         self.outputs: dict[int, str] = {}
 
     def node(self, name: str, operation: str, inputs: Sequence[str] = (), **attributes: Any) -> str:
-        """Add a node; attributes are TensorFlow types, booleans, numbers, texts or lists of integers."""
+        """Add a node and return its name.  Attributes are TensorFlow types, booleans, numbers, strings or lists of integers."""
         node = self.graph.node.add(name=name, op=operation, input=inputs)
         for key, value in attributes.items():
             if key in ("T", "dtype", "SrcT", "DstT", "Tshape"):
@@ -111,7 +111,7 @@ class GraphBuilder:
                 strides=[1, site.op.stride, site.op.stride, 1],
                 padding=site.op.padding,
             )
-        elif site.kind == "concat" and site.names.tf2015 is None:  # this graph joins forks in the module's own join
+        elif site.kind == "concat" and site.names.tf2015 is None:  # in this graph, the module's own join also concatenates the parts of forks
             self.outputs[site.index] = "+".join(inputs)
             return
         elif site.kind == "concat":
@@ -165,7 +165,7 @@ class GraphBuilder:
 
 
 def run(graph: bytes, names: Sequence[str], feeds: Mapping[str, Any]) -> list[NDArray[np.float32]]:
-    """Fetch ``names`` in a TensorFlow 1 session, with the channels last."""
+    """Return the values of the tensors ``names``, channels last, computed in a TensorFlow 1 session."""
     import tensorflow as tf
 
     definition = tf.compat.v1.GraphDef.FromString(graph)
@@ -177,7 +177,7 @@ def run(graph: bytes, names: Sequence[str], feeds: Mapping[str, Any]) -> list[ND
 
 
 def activations(tensors: Mapping[str, NDArray[np.float32]], x: NDArray[np.float32]) -> dict[Key, Any]:
-    """Return every tensor by our key, (1, C, H, W) or (1, C) float32; the input is fed at ``Mul:0``, one photo per run."""
+    """Return godeeper's key -> value of the tensor, (1, C, H, W) or (1, C) float32, for the input fed at ``Mul:0``."""
     named = {name: key for site in sites(NETWORK) for name, key in fetched(site).items()}
     values = run(build(tensors), list(named), {"Mul:0": x.transpose(0, 2, 3, 1)})
     return {
@@ -187,7 +187,7 @@ def activations(tensors: Mapping[str, NDArray[np.float32]], x: NDArray[np.float3
 
 
 def fetched(site: Site) -> dict[str, Key]:
-    """Return the names of a site's tensors in this graph, each with our key."""
+    """Return name in this graph -> godeeper's key, for the tensors of a site."""
     if site.kind == "conv":
         return {
             f"{site.address}/Conv2D": Key(site.index, "conv"),

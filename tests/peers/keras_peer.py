@@ -1,4 +1,4 @@
-"""The values of Keras's own Inception v3 with our weights."""
+"""The values of Keras's own Inception v3 with godeeper's weights."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PARTS = ("beta", "moving_mean", "moving_variance")
 
 
 def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
-    """Return every tensor by our key, (B, C, H, W) or (B, C) float32: convolutions at all stages, pools, joins, softmax."""
+    """Return godeeper's key -> value, (B, C, H, W) or (B, C) float32: convolutions at all stages, pools, joins, softmax."""
     keras = pytest.importorskip("keras")
     keras.utils.clear_session()
     model = keras.applications.InceptionV3(weights=None)
@@ -41,7 +41,7 @@ def activations(weights: WeightsFile, x: NDArray[np.float32]) -> dict[Key, Any]:
 
 
 def fill(layers: dict[str | None, Any], weights: WeightsFile, numbers: Parameters) -> None:
-    """Copy our weights into Keras's layers."""
+    """Copy godeeper's weights into Keras's layers."""
     for site in sites(weights.blueprint):
         if site.kind == "conv":
             scope = f"{site.address}/batchnorm"

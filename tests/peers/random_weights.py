@@ -68,7 +68,7 @@ def random_weights(folder: Path, dialect: str, seed: int = 0, architecture: str 
 
 
 def ours(weights: WeightsFile, keys: list[Key], x: Floats, cache: Path) -> dict[Key, Floats]:
-    """Return the values of godeeper's default engine."""
+    """Return key -> value of the tensor, computed by godeeper's default engine."""
     runner = OnnxRuntimeEngine(weights, DiskCache(cache))
     return runner.run(plan(weights.blueprint, keys), {NETWORK_INPUT: x})
 

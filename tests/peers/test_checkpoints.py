@@ -18,7 +18,7 @@ pytestmark = pytest.mark.peers
 
 
 def weights(change: float = 0.0) -> dict[str, Any]:
-    """A state dict."""
+    """Return a state dict of two random tensors, with ``change`` added to every value."""
     generator = torch.Generator().manual_seed(1)
     return {name: torch.rand(3, 4, generator=generator) + change for name in ("a.weight", "b.weight")}
 
@@ -52,7 +52,7 @@ def lightning() -> dict[str, Any]:
     ids=["lightning", "arguments", "averages", "nested", "plain"],
 )
 def test_nested_checkpoints_are_read(tmp_path: Path, make: Callable[[], Any], names: set[str], *, legacy: bool) -> None:
-    """Every tensor is found by its path of keys, and the optimiser's are skipped."""
+    """Every tensor is found by its path of keys, and the optimiser's tensors are skipped."""
     path = tmp_path / "checkpoint.ckpt"
     torch.save(make(), path, _use_new_zipfile_serialization=not legacy)
     assert set(read_foreign(path).tensors) == names

@@ -21,7 +21,7 @@ WHOLE_WAY = 99  # convolutions; more than any network has
 
 
 def in_torch(network: Network, photo: Path, found: Contributions) -> dict[str, np.ndarray]:
-    """Address of an input tensor -> gradient times value, summed over the map, (C,); under ``""`` the filter's value."""
+    """Return address of an input tensor -> gradient times value, summed over positions, (C,); ``""`` -> the filter's value."""
     torch = pytest.importorskip("torch")
     from godeeper.engine.torch.network import capture
 
@@ -44,7 +44,7 @@ def in_torch(network: Network, photo: Path, found: Contributions) -> dict[str, n
 
 
 def fix_norms(module: Any) -> None:
-    """Make each local response normalisation multiply by its factors as constants, as contributions do."""
+    """Make each local response normalisation treat its factors as constants, as contributions do."""
     import torch
 
     for norm in [each for each in module.modules() if isinstance(each, torch.nn.LocalResponseNorm)]:
@@ -59,7 +59,7 @@ def fix_norms(module: Any) -> None:
 
 
 def check(network: Network, photo: Path, address: str, depth: int) -> None:
-    """Compare all terms and the value."""
+    """Assert that all terms and the filter's value agree with PyTorch's."""
     found = network.contributions(photo, address, depth=depth)
     expected = in_torch(network, photo, found)
     np.testing.assert_allclose(found.value, expected[""], rtol=1e-3)
@@ -72,20 +72,23 @@ def check(network: Network, photo: Path, address: str, depth: int) -> None:
     "address", ["conv_3[9]", "mixed/tower_2/conv[3]", "mixed_3/conv[100]", "mixed_9/tower/mixed/conv[7]"]
 )
 def test_one_level(net: Network, chelsea: Path, address: str) -> None:
-    """Terms of a tensor that is read directly, through a join, or through a pool."""
+    """The terms agree if the filter reads a tensor directly, through a join, or through a pool."""
     check(net, chelsea, address, 1)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4, 5])
 def test_several_levels(net: Network, chelsea: Path, depth: int) -> None:
-    """Several levels along a branch, where each tensor is read at one depth only, so autograd's gradient is that depth's."""
+    """The terms agree at several depths along a branch.
+
+    Each tensor of the branch is read at one depth only, so autograd's gradient belongs to that depth.
+    """
     check(net, chelsea, "mixed_4/tower_1/conv_4[17]", depth)
     check(net, chelsea, "conv_4[30]", depth)
 
 
 @pytest.mark.parametrize("address", ["mixed_1/tower_1/conv_2[5]", "mixed_4/conv[3]"])
 def test_down_to_the_photo(net: Network, chelsea: Path, address: str) -> None:
-    """Contributions of the photo's pixels, through all joins, pools and ReLUs."""
+    """The contributions of the photo's pixels, through all joins, pools and ReLUs, agree."""
     check(net, chelsea, address, WHOLE_WAY)
 
 
@@ -103,5 +106,5 @@ def test_down_to_the_photo(net: Network, chelsea: Path, address: str) -> None:
 def test_other_networks_down_to_the_photo(
     architecture: str, dialect: str, address: str, chelsea: Path, tmp_path: Path
 ) -> None:
-    """The same with random weights, for the padding and the pools of other networks."""
+    """The contributions of the photo's pixels agree in other networks, whose padding and pools differ."""
     check(random_network(tmp_path, architecture, dialect), chelsea, address, WHOLE_WAY)

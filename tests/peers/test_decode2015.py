@@ -29,7 +29,9 @@ BOUNDS = {
     "pool_3": 3e-6,
     "softmax": 2e-5,
 }
-"""The largest difference, relative to the tensor's largest value: at least twice what three photos gave on two kinds of processor."""
+"""Address -> largest accepted difference, as a fraction of the tensor's largest value.  It is at least twice the difference
+measured with three photos on two kinds of processor.
+"""
 SIZES = [(451, 300), (33, 17), (1, 1), (8, 9), (7, 640), (250, 201)]
 
 
@@ -44,7 +46,7 @@ def jpeg(chelsea: Path, size: tuple[int, int], mode: str = "RGB", **options: obj
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 @pytest.mark.parametrize("progressive", [False, True], ids=["baseline", "progressive"])
 def test_pixels_are_tensorflow_s(*, chelsea: Path, size: tuple[int, int], mode: str, progressive: bool) -> None:
-    """Pixels are equal for colour at every subsampling, grey, odd sizes and three qualities."""
+    """Pixels equal TensorFlow's for every chroma subsampling, for grey photos, for odd sizes and for three qualities."""
     for subsampling in ("4:4:4", "4:2:2", "4:2:0") if mode == "RGB" else ("4:4:4",):
         for quality in (30, 90, 100):
             options = {"subsampling": subsampling} if mode == "RGB" else {}
@@ -54,7 +56,7 @@ def test_pixels_are_tensorflow_s(*, chelsea: Path, size: tuple[int, int], mode: 
 
 
 def test_from_bytes_to_the_last_tensor(chelsea: Path, tmp_path: Path) -> None:
-    """Values are equal bit for bit up to ``Mul``; after it they differ by the order of single-precision sums."""
+    """Values equal TensorFlow's bit for bit up to ``Mul``; later ones differ because sums are computed in a different order."""
     weights = random_weights(tmp_path, "2015")
     with weights.parameters() as numbers:
         graph = graph2015.build({name: numbers.values(name) for name in weights.expected})

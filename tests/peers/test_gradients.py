@@ -42,13 +42,13 @@ ALL = [(name, dialect) for name, network in BLUEPRINTS.items() for dialect in kn
 
 
 def spread(weights: WeightsFile, count: int) -> list[Site]:
-    """``count`` sites from the first to the last."""
+    """Return ``count`` evenly spaced sites, from the first to the last."""
     every = [site for site in sites(weights.blueprint) if not site.is_photo_step and site.kind != "input"]
     return [every[int(each)] for each in np.linspace(0, len(every) - 1, count)]
 
 
 def targets_before(all_sites: tuple[Site, ...], site: Site) -> list[Target]:
-    """The network's input, and all parameters of the nearest convolution at or before a site."""
+    """Return the network's input, and all parameters of the nearest convolution at or before ``site``."""
     nearest = site
     while nearest.kind != "conv":
         nearest = all_sites[nearest.inputs[0]]
@@ -58,7 +58,7 @@ def targets_before(all_sites: tuple[Site, ...], site: Site) -> list[Target]:
 
 
 def torch_gradients(module: Any, x: Floats, key: Key, given: Floats, targets: list[Target]) -> dict[Target, Floats]:
-    """PyTorch's gradients of the targets."""
+    """Return target -> gradient with respect to that target, computed by PyTorch."""
     import torch
 
     module.zero_grad()
@@ -84,13 +84,13 @@ def torch_gradients(module: Any, x: Floats, key: Key, given: Floats, targets: li
 
 
 def module_has(module: Any, site: int) -> bool:
-    """Whether a convolution has batch normalisation."""
+    """Return whether the convolution ``site`` has batch normalisation."""
     return Key(site, "batchnorm") in module.paths
 
 
 @pytest.mark.parametrize(("architecture", "dialect"), ALL)
 def test_gradients_are_pytorchs(architecture: str, dialect: str, tmp_path: Path) -> None:
-    """Gradients with respect to the input and to the scale, shift and kernel of the nearest convolution are PyTorch's.
+    """Gradients with respect to the input and to the scale, shift and kernel of the nearest convolution equal PyTorch's.
 
     At a kink (a ReLU at 0, equal values in a max pool), rounding can make the two engines choose different sides.  So the test
     passes if the gradients agree for one of several inputs; those of a wrong adjoint agree for none.
@@ -122,7 +122,7 @@ def test_gradients_are_pytorchs(architecture: str, dialect: str, tmp_path: Path)
 
 
 def test_gradients_are_finite_differences() -> None:
-    """Gradients of the input, a scale and a shift agree with finite differences along random directions."""
+    """Gradients with respect to the input, a scale and a shift agree with finite differences along random directions."""
     net = load()
     photo = net.preprocess(decode("examples/chelsea.jpg"))
     address, number = "mixed/tower_1/conv_2", 7

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.peers, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 TOLERANCE = 2e-5
-"""Three times the largest difference in 310 tensors on two kinds of processor; ``test_decode2015`` has a bound for each depth."""
+"""Three times the largest difference measured in 310 tensors on two kinds of processor.  ``test_decode2015`` has a bound for
+each depth.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def tensors(weights: WeightsFile) -> dict[str, NDArray[np.float32]]:
-    """The same weights, as the graph's constants."""
+    """The arrays of these weights, which become the graph's constants."""
     with weights.parameters() as numbers:
         return {name: numbers.values(name) for name in weights.expected}
 

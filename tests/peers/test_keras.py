@@ -32,7 +32,7 @@ def relative_error(got: Any, expected: Any) -> float:
 
 @pytest.fixture(scope="module")
 def model(net: Network) -> Any:
-    """Keras's network with our weights, assigned to convolutions and normalisations in order of creation."""
+    """Keras's network with godeeper's weights, assigned to convolutions and normalisations in order of creation."""
     keras.utils.clear_session()  # a second model in one session continues the numbering
     built = keras.applications.InceptionV3(weights=None)
     convs = numbered(built, keras.layers.Conv2D)
@@ -47,7 +47,7 @@ def model(net: Network) -> Any:
 
 
 def numbered(model: Any, kind: type) -> list[Any]:
-    """Return the model's layers of one kind in order of creation: sorted by the number in the name, no number first."""
+    """Return the model's layers of one kind in order of creation: sorted by the number in the name, a name without one first."""
     layers = [layer for layer in model.layers if isinstance(layer, kind)]
     return sorted(
         layers,
@@ -59,7 +59,7 @@ def numbered(model: Any, kind: type) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def theirs(model: Any, net: Network, chelsea: Path) -> dict[str, Any]:
-    """Every layer's output for the demonstration photo by its own name, (1, C, H, W)."""
+    """Name of a Keras layer -> its output for the demonstration photo, (1, C, H, W)."""
     outputs = {layer.name: layer.output for layer in model.layers if layer.name not in ("input_layer", "predictions")}
     from godeeper.photos.decode import decode
 
@@ -146,7 +146,7 @@ def test_every_layer_reads_what_its_name_says(layers: dict[str, Any]) -> None:
 
 
 def leaves(indices: Iterable[int]) -> list[int]:
-    """Return the sites with joins replaced by their parts, since Keras nests some joins that our blueprint has flat."""
+    """Return the sites with joins replaced by their parts, because Keras nests joins that are flat in godeeper's blueprint."""
     every = sites(NETWORK)
     found: list[int] = []
     for index in indices:
@@ -155,7 +155,7 @@ def leaves(indices: Iterable[int]) -> list[int]:
 
 
 def test_the_old_count_is_one_more(layers: dict[str, Any]) -> None:
-    """In ``keras2.2`` the number of each layer that Keras numbers itself is one higher; explicit names are the same."""
+    """In the convention ``keras2.2``, the numbers that Keras assigns are one higher, and explicit names are the same."""
     for name in layers:
         stem, _, number = name.rpartition("_")
         if not name.startswith(("mixed", "avg_pool")):

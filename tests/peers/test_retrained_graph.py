@@ -48,7 +48,7 @@ def retrained(
     tensors: dict[str, Any], *, scope: str = "", weights: str = f"{OPS}/weights/final_weights", final: str = "final_result",
     reads: bool = True, softmax: bool = True,
 ) -> bytes:  # fmt: skip
-    """Return the graph of 2015 with retrain.py's nodes added."""
+    """Return the serialised 2015 graph with the nodes that retrain.py adds."""
     import tensorflow as tf
 
     single = tf.float32.as_datatype_enum

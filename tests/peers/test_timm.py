@@ -18,7 +18,7 @@ TOLERANCE = 1e-4
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
-    """Random weights of the torchvision dialect, which is timm's too."""
+    """Random weights of the torchvision dialect, which timm uses too."""
     return random_weights(tmp_path_factory.mktemp("weights"), "torchvision")
 
 

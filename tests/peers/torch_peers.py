@@ -1,6 +1,6 @@
 """The values of the PyTorch implementations of Inception v3: torchvision's, timm's and pytorch-fid's.
 
-They have the same submodule names, so one function works for all three.  The output of a functional operation is read
+The three have the same submodule names, so one function works for all.  The output of a functional operation is read
 as the input of the next convolution, or as a part of the concatenation.
 """
 
@@ -26,7 +26,7 @@ MISSING_OPERATORS = ("nms", "qnms")
 
 
 def import_torchvision() -> Any:
-    """Import torchvision, without its compiled operators if they do not match the installed PyTorch; none is needed here."""
+    """Import torchvision, without its compiled operators if they do not match PyTorch; the tests need no such operator."""
     torch = pytest.importorskip("torch")
     if find_spec("torchvision") is None:
         pytest.skip("torchvision is not installed here; `make test-peers` installs it")
@@ -47,7 +47,7 @@ KEPT: list[
 
 
 def activations(model: Any, network: Blueprint, x: NDArray[np.float32], stages: tuple[Stage, ...]) -> dict[Key, Any]:
-    """Return every tensor of ``model`` that ``network`` has too, by our key, (B, C, H, W) or (B, C) float32."""
+    """Return godeeper's key -> value of every tensor that ``model`` and ``network`` share, (B, C, H, W) or (B, C) float32."""
     import torch
 
     every = sites(network)

@@ -39,7 +39,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> Path:
 
 
 def some(photos: Path, numbers: range, folder: Path) -> Path:
-    """The photos of these numbers, copied into their class folders in ``folder``."""
+    """Copy the photos with these numbers into their class folders in ``folder``, and return ``folder``."""
     for number in numbers:
         path = Path(("dark", "bright")[number % 2], f"{number:02}.png")
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ class Storage(BaseHTTPRequestHandler):
             self.send(200, document(**self.facts(path.removeprefix(f"{FILES}/"))))
 
     def facts(self, name: str) -> dict[str, str]:
-        """The API's description of a file."""
+        """Return the API's description of a file."""
         moment = "2020-01-01T00:00:00Z"
         size = str((self.folder / name).stat().st_size)
         return {
@@ -66,7 +66,7 @@ class Storage(BaseHTTPRequestHandler):
 
 
 def document(**fields: object) -> bytes:
-    """JSON of the fields."""
+    """Return the fields as JSON."""
     return json.dumps(fields).encode()
 
 

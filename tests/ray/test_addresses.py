@@ -32,7 +32,7 @@ LOOPBACK = "127.0.0.1"
 
 @pytest.fixture(scope="module")
 def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some of the photos, in a folder of the same name, and a file that is not a photo."""
+    """A smaller folder, also called ``photos``, with some of the photos and a file that is not a photo."""
     folder = some(photos, range(4, 28), tmp_path_factory.mktemp("few") / "photos")
     (folder / "dark" / "notes.txt").write_text("no photo")
     return folder
@@ -40,7 +40,7 @@ def few(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    """A fake S3 in this process; yields the query that its addresses need."""
+    """Run a fake S3 in this process, and yield the query string that its addresses need."""
     moto = pytest.importorskip("moto.server")
     server = moto.ThreadedMotoServer(ip_address=LOOPBACK, port=0, verbose=False)
     server.start()
@@ -51,7 +51,7 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def gs(few: Path) -> Iterator[str]:
-    """The address of the few photos in a Google Cloud Storage on this machine."""
+    """The address of the few photos in a fake Google Cloud Storage on this machine."""
     command = [sys.executable, str(Path(__file__).with_name("fake_gcs.py")), str(few.parent)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout
@@ -72,7 +72,7 @@ def fill(address: str, folder: Path) -> None:
 
 
 def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a command."""
+    """Run a command; return its exit code, standard output and standard error."""
     code = main(arguments)
     printed = capsys.readouterr()
     return code, printed.out, printed.err
@@ -99,7 +99,7 @@ def test_embed(photos: Path, tmp_path: Path, s3: str) -> None:
 def test_index_doctor_and_retrain(
     few: Path, tmp_path: Path, s3: str, gs: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Photos in S3 and in Google Cloud Storage give the checkup and the classifier, or the index, of the local folder."""
+    """``doctor`` and ``retrain`` on S3, and ``index`` on Google Cloud Storage, give the results of the local folder."""
     fill(f"s3://bucket/photos?{s3}&allow_bucket_creation=true", few)
     trained: list[Any] = []
     indexes: list[bytes] = []
@@ -125,7 +125,7 @@ def test_index_doctor_and_retrain(
 
 @pytest.mark.usefixtures("_ray")
 def test_a_list_of_addresses(few: Path, tmp_path: Path, s3: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A list may name photos at addresses; the photos and classes are those of the folder."""
+    """A list may contain addresses of photos; ``doctor`` then finds the photos and classes of the folder."""
     fill(f"s3://bucket/listed?{s3}&allow_bucket_creation=true", few)
     names = [path.relative_to(few).as_posix() for path in sorted(few.rglob("*.png"))]
     table = tmp_path / "list.csv"
@@ -184,7 +184,7 @@ def test_refusals(
 
 
 def test_a_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster at a ``ray://`` address gives the bytes of a local run."""
+    """A run on a cluster at a ``ray://`` address writes the bytes of a local run."""
     here, there = tmp_path / "here.npz", tmp_path / "there.npz"
     command = ["embed", str(photos), "--features", ADDRESS, "--out"]
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)  # godeeper sets it if there is a token
@@ -197,7 +197,7 @@ def test_a_cluster_at_an_address(photos: Path, tmp_path: Path, monkeypatch: pyte
 
 
 def in_process(arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
-    """The exit code and the messages of a command, run again if Ray was too slow to accept it on a busy machine."""
+    """Run a command, again if Ray was too slow to accept it on a busy machine; return its exit code and its messages."""
     command = [sys.executable, "-m", "godeeper", *arguments]
     for _ in range(3):
         done = subprocess.run(
@@ -209,7 +209,7 @@ def in_process(arguments: list[str], environment: dict[str, str]) -> tuple[int, 
 
 
 def free_port() -> int:
-    """A port on which nothing listens."""
+    """Return a port on which nothing listens."""
     with closing(socket.socket()) as listener:
         listener.bind((LOOPBACK, 0))
         return int(listener.getsockname()[1])
@@ -243,13 +243,13 @@ def cluster(cores: int) -> Iterator[str]:
                 wait_for_port(client)
                 yield f"ray://{LOOPBACK}:{client}"
             finally:
-                os.killpg(process.pid, signal.SIGKILL)  # on SIGTERM it would take 20 seconds
+                os.killpg(process.pid, signal.SIGKILL)  # after SIGTERM, Ray would take 20 seconds to end
                 for number in left(folder):
                     with suppress(ProcessLookupError):
                         os.kill(number, signal.SIGKILL)
 
 
 def left(folder: str) -> list[int]:
-    """The Ray processes that have this folder in their command lines."""
+    """Return the ids of the Ray processes that have this folder in their command lines."""
     listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
     return [int(line.split()[0]) for line in listed.splitlines() if folder in line and "ray" in line]

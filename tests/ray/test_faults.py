@@ -1,4 +1,4 @@
-"""Full disks, a lack of memory, a cluster without free cores: a one-line error or the bytes of a local run; nothing is lost."""
+"""Full disks, a lack of memory and a cluster without free cores give a one-line error or the bytes of a local run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def local_bytes(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes
 
 
 def kept() -> list[Path]:
-    """The files of finished chunks."""
+    """Return the files of finished chunks."""
     return [path for path in chunks_folder().rglob("*") if path.is_file()]
 
 
@@ -87,7 +87,7 @@ def test_a_full_cache_folder(photos: Path, local_bytes: bytes, tmp_path: Path, m
 def test_a_full_disk_for_the_output(
     photos: Path, local_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The run ends with one line; finished chunks are kept, and a second run writes the bytes of a local run."""
+    """The run ends with a one-line error and keeps finished chunks; a second run writes the bytes of a local run."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
     disk = tmp_path / "full"
     code, said, words = embed_with_full_disk(disk, 16, photos, disk / "there.npz")
@@ -106,7 +106,7 @@ def test_no_room_for_ray(photos: Path, tmp_path: Path) -> None:
     started = time.monotonic()
     disk = Path("/tmp")  # noqa: S108 (Ray's folder; only the processes of this test see it full)
     if tmp_path.is_relative_to(disk):
-        pytest.skip("needs a temporary folder elsewhere: the photos are in /tmp")
+        pytest.skip("the photos are in /tmp, which this test fills: set TMPDIR to another folder")
     code, said, words = embed_with_full_disk(disk, 32, photos, tmp_path / "there.npz")
     assert (code, said, words.count("\n")) == (2, "", 1), words
     assert "/tmp is full" in words  # noqa: S108
@@ -115,7 +115,7 @@ def test_no_room_for_ray(photos: Path, tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Tight:
-    """Work with a limited address space, in chunks that contain item 40."""
+    """Work whose address space is limited in chunks that contain item 40."""
 
     stages: Stages[Batch]
     more: int
@@ -133,7 +133,7 @@ class Tight:
 
 @pytest.mark.usefixtures("_ray")
 def test_a_worker_exceeds_its_limit(photos: Path, tmp_path: Path, net: Network) -> None:
-    """The run ends with one line, no photo counts as damaged, and a second run gives the local features."""
+    """The run ends with a one-line error, no photo counts as damaged, and a second run gives the features of a local run."""
     paths = sorted(map(str, photos.rglob("*.png")))
     paths[40] = str(tmp_path / "large.png")
     Image.new("RGB", (5000, 5000)).save(paths[40])
@@ -175,7 +175,7 @@ class KillAtStart:
 @pytest.mark.usefixtures("_ray")
 @pytest.mark.parametrize("work", [Kill(), KillAtStart()])
 def test_workers_are_killed_each_time(work: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If every attempt is killed, the run ends with one line after a fixed number of attempts."""
+    """If every attempt is killed, the run ends with a one-line error after a fixed number of attempts."""
     monkeypatch.setattr(worker, "MOST_ATTEMPTS", 2)
     with OnRay("ray", chunk=2, cores=2) as executor, pytest.raises(ClusterError, match="killed") as raised:
         list(executor.map(work, range(20)))
@@ -184,7 +184,7 @@ def test_workers_are_killed_each_time(work: Any, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("_ray")
 def test_no_free_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the cluster cannot start a worker, the command says what it waits for, and then ends with one line."""
+    """If the cluster cannot start a worker, the command says what it waits for, and then ends with a one-line error."""
     monkeypatch.setenv("GODEEPER_RAY_WAIT", "3")
     said: list[str] = []
     expected = pytest.raises(ClusterError, match=r"no worker could start in 3 s.*1000 cores.*GODEEPER_RAY_WAIT")

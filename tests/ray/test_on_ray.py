@@ -37,7 +37,7 @@ PHOTOS = 70
 
 
 def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    """The exit code, standard output and standard error of a command."""
+    """Run a command; return its exit code, standard output and standard error."""
     code = main(arguments)
     printed = capsys.readouterr()
     return code, printed.out, printed.err
@@ -45,7 +45,7 @@ def run(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, 
 
 @pytest.mark.usefixtures("_ray")
 def test_embed(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The file, the JSON and the messages are those of a local run; other tests compare the bytes of ``.npz`` files."""
+    """``embed`` writes the Parquet file, JSON and messages of a local run; other tests compare the bytes of ``.npz`` files."""
     out = tmp_path / "out.parquet"
     command = ["embed", str(photos), "--out", str(out), "--features", ADDRESS, "--json"]
     here = *run(command, capsys), out.read_bytes()
@@ -59,7 +59,7 @@ def test_embed(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_index(
     photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An index has the same bytes and messages, too; each run starts with an empty store."""
+    """``index`` writes the bytes and messages of a local run; each run starts with an empty store."""
     folder, out = some(photos, range(8, 20), tmp_path / "few"), tmp_path / "few.index"
     made = []
     for name, more in (("here", []), ("there", ["--on", "ray"])):
@@ -71,7 +71,7 @@ def test_index(
 
 @pytest.mark.usefixtures("_ray")
 def test_chunks_and_workers(photos: Path, net: Network) -> None:
-    """The features and batches are those of a local run for small chunks and several workers; other tests have one worker."""
+    """The features and batches are those of a local run for small chunks and several workers; other tests use one worker."""
     paths = sorted(map(str, photos.rglob("*.png")))[:25]
     done: list[int] = []
     with OnRay("ray", chunk=3, cores=1) as executor:
@@ -129,7 +129,7 @@ def test_a_worker_is_killed(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def many(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    """A folder with enough work to be stopped in the middle, even on a busy machine; and the bytes of a local run.
+    """A folder whose run takes long enough to be stopped in the middle, and the bytes of a local run.
 
     Most of the first chunk's photos are small; the photos of later chunks are larger, and no two are equal.
     """
@@ -149,7 +149,7 @@ def many(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
 @pytest.mark.usefixtures("_ray")
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_driver_is_stopped(many: tuple[Path, bytes], tmp_path: Path, number: signal.Signals) -> None:
-    """A stopped driver leaves no process and no output, and a second run uses its chunks and writes the bytes of a local run."""
+    """A stopped driver leaves no process and no output; a second run reuses finished chunks and writes the bytes of a local run."""
     folder, here = many
     there = tmp_path / "there.npz"
     command = ["embed", str(folder), "--features", ADDRESS, "--out"]
@@ -162,7 +162,7 @@ def test_the_driver_is_stopped(many: tuple[Path, bytes], tmp_path: Path, number:
         out, words = process.communicate(timeout=60)
     assert (process.returncode, out) == ((130, b"") if number == signal.SIGINT else (-number, b""))
     assert words == (b"godeeper: stopped\n" if number == signal.SIGINT else b"")
-    wait_for(lambda: not [line for line in descendants(process.pid) if "Agent" not in line])  # agents end later
+    wait_for(lambda: not [line for line in descendants(process.pid) if "Agent" not in line])  # Ray's agents end later
     assert not there.exists()
     times = {path: path.stat().st_mtime_ns for path in kept()}
     assert times
@@ -172,12 +172,12 @@ def test_the_driver_is_stopped(many: tuple[Path, bytes], tmp_path: Path, number:
 
 
 def kept() -> list[Path]:
-    """The files of finished chunks."""
+    """Return the files of finished chunks."""
     return [path for path in chunks_folder().rglob("*") if path.is_file() and not path.name.startswith(".")]
 
 
 def descendants(session: int) -> list[str]:
-    """The running processes of a session, and those that Ray started in other sessions."""
+    """Return the running processes of a session, and those that Ray started in other sessions."""
     command = ["ps", "-eo", "stat,sid,args"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     running = [line for line in listed if not line.startswith("Z")]

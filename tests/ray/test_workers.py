@@ -40,9 +40,9 @@ def _eight_cores() -> Iterator[None]:
 @pytest.mark.usefixtures("_eight_cores")
 @pytest.mark.parametrize(("engine", "chunk", "numbers"), [("onnxruntime", 3, (1, 8)), ("torch", 13, (8,))])
 def test_any_number_of_workers(photos: Path, engine: str, chunk: int, numbers: tuple[int, ...]) -> None:
-    """Features are equal to the last bit for any number of workers, and in a local run.
+    """For any number of workers, features equal those of a local run to the last bit.
 
-    With torch, which takes seconds to import, there are only two chunks, so that only two workers of one core start.
+    Torch takes seconds to import, so its run has only two chunks: only two workers of one core start.
     """
     pytest.importorskip(engine)
     network = godeeper.load(engine=engine)

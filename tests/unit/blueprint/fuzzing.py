@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from godeeper.blueprint.ops import Blueprint
 
-LONGEST_MESSAGE = 1200  # characters: up to 80 of the input, each of up to ten when escaped, and five names
-LINES_A_CHARACTER = 10  # lines of code for each character of the network's names
-LINES_BESIDES = 60_000  # lines of code for parsing the address and for listing the result
+LONGEST_MESSAGE = 1200  # characters: up to 80 characters of the input, escaped as up to ten each, and five names
+LINES_A_CHARACTER = 10  # lines of code that run for each character of the network's names
+LINES_BESIDES = 60_000  # lines of code that run for parsing the address and for listing the result
 
 WILDCARDS = ["*", "**", "***", "?", "*?", "**/", "/**", "*.", "**?*"]
 ODD = [
@@ -161,7 +161,7 @@ def check(blueprint: Blueprint, text: str) -> bool:
 
 @contextlib.contextmanager
 def without_suggestions() -> Iterator[None]:
-    """Skip the comparison of unknown names with all existing ones, which takes most of the time."""
+    """In this block, do not compare unknown names with all existing names, which takes most of the time."""
     with mock.patch.object(difflib, "get_close_matches", return_value=[]):
         yield
 
@@ -191,6 +191,6 @@ def most_lines(blueprint: Blueprint) -> int:
     """Return the greatest number of lines of code that resolving an address may run."""
     for convention in (None, "keras", "slim"):
         with contextlib.suppress(KeyError):
-            pattern_names(blueprint, convention)  # the tables are built once, and not counted
+            pattern_names(blueprint, convention)  # builds the tables, which happens once and is not counted
     characters = sum(len(name) for name in known(blueprint))
     return LINES_A_CHARACTER * characters + LINES_BESIDES

@@ -57,7 +57,7 @@ def test_open_ends(text: str, channels: str) -> None:
         ("mixed*/join", 11),
         ("mixed_*/join", 10),
         ("mixed/tower_2/*", 2),
-        ("mixed_4/*", 2),  # conv and join: deeper names need **
+        ("mixed_4/*", 2),  # conv and join; only ** matches deeper names
         ("mixed_4/**", 12),
         ("mixed_4/**/Conv2D", 10),
         ("Mixed_6b.*", 11),
@@ -71,7 +71,7 @@ def test_open_ends(text: str, channels: str) -> None:
     ],
 )
 def test_patterns(pattern: str, count: int) -> None:
-    """One star stays within a scope, two stars cross scopes, and pre-ReLU stages match only where they are named."""
+    """One star stays within a scope, two stars cross scopes, and stages before the ReLU match only if the pattern names them."""
     assert len(resolve(NETWORK, pattern)) == count
 
 
@@ -193,14 +193,14 @@ def test_the_number_of_addresses_is_bounded() -> None:
 
 @pytest.mark.parametrize("text", ["*" * 250 + "a", "*?" * 125, "**?" * 80, "**a*" * 60, "**/" * 80, "*a" * 128])
 def test_a_pattern_costs_as_much_as_names_are_long(text: str) -> None:
-    """The worst pattern runs a bounded number of lines of code for each character of the network's names."""
-    resolve(NETWORK, "**")  # the tables are built once
+    """Even the slowest pattern runs a bounded number of lines of code for each character of the network's names."""
+    resolve(NETWORK, "**")  # builds the tables, which happens once
     characters = sum(len(name) for _, names in pattern_names(NETWORK) for name in names)
     assert count_lines(NETWORK, text) < 10 * characters + 20_000
 
 
 def test_comparing_with_near_names_is_bounded() -> None:
-    """An unknown name is compared by its first characters only, so a long name takes no longer."""
+    """Only the first characters of an unknown name are compared with known names, so a long name takes no longer."""
     with pytest.raises(UnknownAddress) as caught:
         resolve(NETWORK, "mixed_4/tower_1/" + "conv_4/" * 30)
     assert len(caught.value.nearest) <= 5
@@ -210,4 +210,4 @@ def test_comparing_with_near_names_is_bounded() -> None:
 def test_addresses_that_are_not_text(wrong: object) -> None:
     """An address that is not a string is refused in one line."""
     with pytest.raises(AddressError, match="is not an address: expected text"):
-        resolve(NETWORK, wrong)  # type: ignore[arg-type]  # the wrong type is the point
+        resolve(NETWORK, wrong)  # type: ignore[arg-type]  # the test passes a wrong type on purpose

@@ -40,7 +40,7 @@ def test_filters_and_weights() -> None:
 
 
 def test_multiply_adds() -> None:
-    """There are 5.711 G multiply-adds in convolutions, and 5.713 G with the classifier."""
+    """There are 5.711 billion multiply-adds in convolutions, and 5.713 billion with the classifier."""
     assert round(conv_macs(NETWORK) / 1e9, 3) == 5.711
     assert round(sum(site.macs for site in sites(NETWORK)) / 1e9, 3) == 5.713
 

@@ -19,7 +19,7 @@ from godeeper.errors import AmbiguousAddress, OptionError, UnknownAddress, Unkno
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "googlenet_torchvision_shapes.json"
 SIZES = (224, 97, 15)
-"""Input sizes: the paper's, one with odd grids, where pools extend beyond the border, and torchvision's smallest."""
+"""Input sizes: the paper's, a size with odd grids, where pools extend beyond the border, and torchvision's smallest."""
 
 TABLE_1 = {
     "3a": (256, 28), "3b": (480, 28),
@@ -64,7 +64,7 @@ def test_names(bvlc: str, inception5h: str, torchvision: str | None, kind: str) 
 
 @pytest.mark.parametrize("dialect", known_dialects("googlenet"))
 def test_names_stay(dialect: str) -> None:
-    """Sites have the same names in dialects that compute something different there."""
+    """A site has the same names in all dialects, even if it computes something different."""
     ours = {site.names for site in sites(GOOGLENET)}
     assert {site.names for site in sites(in_dialect(GOOGLENET, dialect))} <= ours
 
@@ -95,8 +95,8 @@ def test_modules() -> None:
 @pytest.mark.parametrize(
     ("dialect", "with_heads", "without"),
     [
-        ("torchvision", 13_004_888, 6_624_904),  # the second is torchvision's own number, num_params
-        ("bvlc", 13_378_280, 6_998_552),  # four bytes each: the caffemodel file of 53.5 MB
+        ("torchvision", 13_004_888, 6_624_904),  # 6,624,904 is torchvision's own num_params
+        ("bvlc", 13_378_280, 6_998_552),  # at four bytes per parameter, 13,378,280 give the 53.5 MB of the caffemodel file
     ],
 )
 def test_parameters(dialect: str, with_heads: int, without: int) -> None:
@@ -116,7 +116,7 @@ def test_torchvision_edits() -> None:
 
 
 def test_inception5h_channels() -> None:
-    """Google's own graph has 204 filters where the paper has 208, and 48 where it has 32."""
+    """Google's own graph has 204 filters where the paper has 208, and 48 filters where the paper has 32."""
     network = in_dialect(GOOGLENET, "inception5h")
     shapes = [resolve_one(network, name).shape[0] for name in ("mixed4a_3x3", "mixed4a", "mixed5a_5x5_bottleneck")]
     assert shapes == [204, 508, 48]
@@ -146,7 +146,7 @@ def test_unknown_dialect() -> None:
     ],
 )
 def test_stages(text: str, stage: str) -> None:
-    """Each release's names of a convolution's stages resolve to them."""
+    """Each release's names for the stages of a convolution resolve to these stages."""
     tensor = resolve_one(GOOGLENET, text)
     assert (tensor.site.names.bvlc, tensor.stage) == ("inception_3a/5x5_reduce", stage)
 
@@ -165,7 +165,7 @@ def test_no_batchnorm() -> None:
 
 @pytest.mark.parametrize("text", ["maxpool1", "maxpool4"])
 def test_contradiction(text: str) -> None:
-    """A name that means different tensors in two releases is refused; one release counts from 1, the other from 0."""
+    """A name that means different tensors in two releases is refused; one release counts from 1, and the other from 0."""
     with pytest.raises(AmbiguousAddress, match="/3x3_s2 and pool"):
         resolve(GOOGLENET, text)
 
@@ -222,7 +222,7 @@ def blueprint_shapes(size: int) -> dict[str, list[int]]:
 
 
 def hooked_shapes(size: int) -> dict[str, list[int]]:
-    """Return name in torchvision -> [C, H, W], recorded by hooks in one run, in the order in which the layers finish."""
+    """Return name in torchvision -> [C, H, W], recorded by hooks during one run, in order of execution."""
     torch = pytest.importorskip("torch")
     network = torchvision_googlenet()
     shapes: dict[str, list[int]] = {}
@@ -253,7 +253,7 @@ def torchvision_googlenet() -> Any:
 
 @cache
 def stand_in_operators() -> Any:
-    """Declare torchvision's own operators if its build does not match PyTorch's; its networks do not use them."""
+    """Declare torchvision's own operators if torchvision was built for another PyTorch; its networks do not use them."""
     torch = pytest.importorskip("torch")
     try:
         import torchvision

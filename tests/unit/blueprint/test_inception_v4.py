@@ -46,12 +46,12 @@ def test_names(slim: str, timm: str | None) -> None:
 
 
 def test_scopes() -> None:
-    """The full name of an operation in slim's graph means the same as its end point."""
+    """The full name of an operation in slim's graph and the name of its end point mean the same tensor."""
     assert resolve(INCEPTION_V4, "InceptionV4/InceptionV4/Mixed_5b/concat") == resolve(INCEPTION_V4, "Mixed_5b")
 
 
 def test_timm_normalisation() -> None:
-    """In timm the normalisation includes the ReLU, so its output is the site's own."""
+    """In timm the normalisation includes the ReLU, so its output is the site's rectified value."""
     network = in_dialect(INCEPTION_V4, "timm")
     assert resolve_one(network, "features.0.bn").stage == "relu"
     assert resolve_one(network, "Conv2d_1a_3x3/BatchNorm").names.timm is None
@@ -95,7 +95,7 @@ def test_counted_parameters() -> None:
 
 
 def hooked_shapes() -> dict[str, list[int]]:
-    """Return name in timm -> [C, H, W], recorded by hooks in one run, in the order in which the layers finish."""
+    """Return name in timm -> [C, H, W], recorded by hooks during one run, in order of execution."""
     torch = pytest.importorskip("torch")
     network = timm_network()
     shapes: dict[str, list[int]] = {}

@@ -81,13 +81,13 @@ def test_oblong_input() -> None:
 
 
 def test_too_small() -> None:
-    """An input for which a branch would have no cell is refused."""
+    """An input is refused if it is so small that a branch's output would have no cell."""
     with pytest.raises(OptionError, match="an input of 2x2 cells is too small"):
         module_sites(FAMILIES["shrink35"](), (288, 2, 2))
 
 
 def test_parameters() -> None:
-    """A module's parameters are kernels and biases; with batch normalisation, each filter has two numbers instead of a bias."""
+    """A module's parameters are kernels and biases; with batch normalisation, each filter has two parameters instead of a bias."""
     made, given = reduced(64, 96, 128, 16, 32, 32), (192, 28, 28)
     kernels = 192 * (64 + 96 + 16 + 32) + 9 * 96 * 128 + 25 * 16 * 32
     filters = 64 + 96 + 128 + 16 + 32 + 32
@@ -105,7 +105,7 @@ def test_as_in_the_network() -> None:
 
 
 def test_own_module() -> None:
-    """A module that a user defines has sites too, with receptive fields in cells of its input."""
+    """A user-defined module has sites too, and their receptive fields are measured in cells of the module's input."""
     own = module(branch("wide", Conv(8, (1, 9))), branch("wide", Pool("average"), Conv(8, (9, 1))))
     all_sites = module_sites(own, (3, 20, 20))
     assert [site.address for site in all_sites] == ["input", "wide/conv", "wide/pool", "wide/conv_1", "join"]

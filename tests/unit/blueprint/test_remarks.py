@@ -42,7 +42,7 @@ def test_remarks(blueprint: Blueprint, name: str, expected: str | None) -> None:
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_remarks_are_true(name: str) -> None:
-    """The two names that a remark equates mean the same module or pool, and the name that it warns of means another."""
+    """The two names that a remark equates mean the same module or pool, and the names after "not" mean others."""
     network = BLUEPRINTS[name]
     for tensor in resolve(network, "**"):
         for said in (remark(network, tensor) or "").split("; "):

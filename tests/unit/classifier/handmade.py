@@ -25,7 +25,7 @@ def classifier(
     preprocessing: Mapping[str, Any] | None = None,
     ood_model: OodModel | None = None,
 ) -> Classifier:
-    """Return a classifier with a fixed random head, whose features are roughly standardised."""
+    """Return a classifier with a random head from a fixed seed.  The head roughly standardises the features."""
     random = np.random.default_rng(0)
     network = load()
     width = sum(network.tensors(address)[0].site.shape[0] for address in addresses)

@@ -1,7 +1,7 @@
 """Damaged classifier files: each seed always gives the same file, with one or more faults.
 
-Four kinds: bytes changed, cut or moved; zips with other members; JSON with other values; arrays with other types,
-shapes and values. All but the first are valid zips with correct checksums, so they reach the code that reads the
+There are four kinds: changed, cut or moved bytes; zips with other members; JSON with other values; arrays with other types,
+shapes and values.  All kinds but the first are valid zips with correct checksums, so they reach the code that reads the
 content.
 """
 
@@ -52,7 +52,7 @@ def mangled(payload: bytes, seed: int) -> bytes:
 
 
 def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Overwrite, delete or duplicate some bytes."""
+    """Return ``payload`` with some bytes overwritten, deleted or duplicated."""
     found = bytearray(payload)
     for _ in range(dice.choice([1, 1, 2, 8])):
         tail = dice.random() < 0.5  # the directory of a zip is at its end
@@ -67,7 +67,7 @@ def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def members_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Remove, duplicate, rename, truncate, overwrite or add a member; optionally compress all."""
+    """Return the zip with a member removed, duplicated, renamed, truncated, overwritten or added; sometimes compress all."""
     found = list(members(payload).items())
     place = dice.randrange(len(found))
     name, content = found[place]
@@ -85,7 +85,7 @@ def members_changed(payload: bytes, dice: random.Random) -> bytes:
 
 
 def json_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Change or delete values anywhere in the description or the report."""
+    """Return the zip with changed or deleted values anywhere in the description or the report."""
     found = members(payload)
     name = dice.choice([DESCRIPTION, DESCRIPTION, REPORT])
     document = json.loads(found[name])
@@ -114,7 +114,7 @@ def nested(value: Any) -> bool:
 
 
 def arrays_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Give an array another shape, type or values, or change the header."""
+    """Return the zip with another shape, type or values of an array, or with another safetensors header."""
     from safetensors.numpy import load, save
 
     found = members(payload)
@@ -165,7 +165,7 @@ def zipped(members: list[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -
 
 
 def outcome(made: Callable[[], Classifier]) -> str | None:
-    """Read a file; return None if it is refused in one line or gives a working classifier, and otherwise the fault."""
+    """Call ``made``; return None if it raises a one-line error or returns a working classifier, and otherwise the fault."""
     try:
         found = made()
     except ClassifierError as error:

@@ -24,7 +24,7 @@ def made() -> Classifier:
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory, chelsea: Path) -> list[Path]:
-    """The demonstration photo, the same rotated by 90 degrees, and noise."""
+    """The demonstration photo, that photo rotated by 90 degrees, and noise."""
     folder = tmp_path_factory.mktemp("photos")
     noise = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
     Image.open(chelsea).rotate(90, expand=True).save(folder / "side.png")
@@ -74,7 +74,7 @@ def test_more_photos_than_a_batch(made: Classifier, chelsea: Path) -> None:
 def test_one_photo_is_not_several(made: Classifier, one: object) -> None:
     """A single photo where several are expected is refused, not iterated over."""
     with pytest.raises(OptionError, match="expected several photos"):
-        made.predict_proba(one)  # type: ignore[arg-type]  # that is the point
+        made.predict_proba(one)  # type: ignore[arg-type]  # the test passes a wrong type on purpose
 
 
 def test_the_threshold_makes_none_of_these(photos: list[Path]) -> None:
@@ -107,7 +107,7 @@ def test_judging_goes_on_after_a_bad_photo(made: Classifier, photos: list[Path],
 
 
 def test_other_weights_are_refused(made: Classifier, chelsea: Path) -> None:
-    """If the installed weights differ from those of the training, the error names both."""
+    """If the installed weights differ from those that the classifier was trained with, the error names both."""
     other = replace(made, weights_sha256="0123456789abcdef" * 4)
     with pytest.raises(ClassifierError, match=rf"0123456789abcdef….*{made.weights_sha256[:16]}…"):
         other.predict([chelsea])

@@ -98,7 +98,7 @@ def test_input_that_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -
 
 
 def test_it_learns(fitted: PhotoClassifier, data: tuple[list[str], list[str]]) -> None:
-    """Scores, probabilities and labels follow scikit-learn, and are close to the classifier's, which does not round features."""
+    """Scores, probabilities and labels follow scikit-learn's conventions, and are close to those of the saved classifier."""
     paths, labels = data
     assert fitted.score(paths, labels) == 1
     assert list(fitted.classes_) == ["checks", "stripes"]
@@ -111,7 +111,7 @@ def test_it_learns(fitted: PhotoClassifier, data: tuple[list[str], list[str]]) -
 
 @pytest.mark.parametrize("kind", [int, bool, str, np.int8])
 def test_labels_keep_their_type(data: tuple[list[str], list[str]], kind: Callable[[Any], Any]) -> None:
-    """Numeric labels are returned as numbers; the classifier inside holds them as text."""
+    """Numeric labels are returned as numbers; the classifier inside the estimator stores them as text."""
     y = np.array([kind(label == "stripes") for label in data[1]])
     made = PhotoClassifier(FIRST).fit(data[0], y)
     assert made.classes_.dtype == y.dtype
@@ -126,7 +126,7 @@ def test_labels_keep_their_type(data: tuple[list[str], list[str]], kind: Callabl
      (np.array([*["a", "b"] * 11, "a", np.nan], dtype=object), "y.23. is missing"), (np.array(["1", 1] * 12, dtype=object), "several types")],
 )  # fmt: skip
 def test_invalid_labels(data: tuple[list[str], list[str]], y: Any, reason: str) -> None:
-    """Missing, too few, continuous or two-column labels, or those of a single class, raise scikit-learn's errors."""
+    """Missing, too few, continuous or two-column labels, and labels of a single class, raise scikit-learn's errors."""
     with pytest.raises(ValueError, match=reason):
         PhotoClassifier(FIRST).fit(data[0], y)
 
@@ -168,7 +168,7 @@ def test_before_it_is_fitted(data: tuple[list[str], list[str]]) -> None:
 def test_a_photo_that_cannot_be_read(
     fitted: PhotoClassifier, data: tuple[list[str], list[str]], tmp_path: Path
 ) -> None:
-    """The error names a photo that cannot be read."""
+    """The error for an unreadable photo names that photo."""
     (tmp_path / "bad.jpg").write_bytes(b"hello")
     for ask in (fitted.predict, PhotoFeatures(FIRST).fit(data[0]).transform):
         with pytest.raises(PhotoError, match=r"bad\.jpg"):
@@ -178,7 +178,7 @@ def test_a_photo_that_cannot_be_read(
 
 
 def test_each_photo_is_computed_once(data: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search over strengths fits and scores often, and the network computes no photo twice."""
+    """A search over regularisation strengths fits many times, and the network computes no photo twice."""
     computed: list[int] = []
     forward = Forward.__call__
 
@@ -232,7 +232,7 @@ def test_cloned_and_pickled(made: Any, data: tuple[list[str], list[str]]) -> Non
 
 
 def test_names_of_features(data: tuple[list[str], list[str]]) -> None:
-    """Each column has a name, in data frames too."""
+    """Each feature column has a name, in data frames too."""
     made = PhotoFeatures([FIRST, SECOND]).fit(data[0])
     names = made.get_feature_names_out()
     assert (names[0], names[32], len(names)) == (f"{FIRST}[0]", f"{SECOND}[0]", 128)

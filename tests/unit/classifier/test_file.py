@@ -30,7 +30,7 @@ REPORT: dict[str, Any] = {"test_photos": ["photos/кошки/1.jpg"], "accuracy"
 
 @pytest.fixture(scope="module")
 def made() -> Classifier:
-    """A classifier with everything that a file may hold."""
+    """A classifier that uses every optional part of a classifier's file."""
     return replace(classifier(threshold=0.25), report_record=REPORT, certificate={"photos": 3})
 
 
@@ -41,7 +41,7 @@ def members(classifier: Classifier) -> dict[str, bytes]:
 
 
 def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
-    """A zip of ``members``."""
+    """Return a zip of ``members``."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, payload in members.items():
@@ -81,7 +81,7 @@ def test_a_classifier_comes_back_as_it_was(made: Classifier, tmp_path: Path, che
 
 
 def test_the_ood_model_is_saved(tmp_path: Path, chelsea: Path) -> None:
-    """The OOD model is in the file, and lowers the probabilities of unfamiliar photos as before."""
+    """A loaded classifier's OOD model lowers the probabilities of unfamiliar photos as before saving."""
     doubting = classifier(ood_model=ood_model())
     doubting.save(tmp_path / "cars.godeeper")
     back = Classifier.load(tmp_path / "cars.godeeper")
@@ -287,7 +287,7 @@ def test_a_file_that_is_too_large(made: Classifier, tmp_path: Path) -> None:
     path = tmp_path / "x.godeeper"
     path.write_bytes(packed(made))
     payload = path.read_bytes()
-    with path.open("r+b") as file:  # a sparse region in front of the zip, where any bytes are allowed
+    with path.open("r+b") as file:  # a sparse region in front of the zip; a zip may begin with any bytes
         file.truncate(0)
         file.seek(1 << 33)
         file.write(payload)
@@ -321,7 +321,7 @@ def test_the_report_of_a_loaded_classifier(made: Classifier, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("record", [{}, {"test": 3, "classes": "x", "notes": 1}, {"test": {"interval": [1]}}])
 def test_a_report_of_little(record: dict[str, Any]) -> None:
-    """Fields that are missing or of another type are left out of the printed lines."""
+    """Fields of a report that are missing or have another type are left out of the printed lines."""
     assert str(KeptReport(record)) == ""
     assert repr(KeptReport(record)) == "<report: empty>"
 
@@ -357,7 +357,7 @@ def test_no_such_file(tmp_path: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written(made: Classifier, tmp_path: Path) -> None:
-    """Saving to a path below a file fails with one line."""
+    """Saving to a path below a file raises a one-line error."""
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError):
         made.save(tmp_path / "file" / "cars.godeeper")
@@ -365,7 +365,7 @@ def test_a_place_that_cannot_be_written(made: Classifier, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
 def test_weights_that_are_not_a_file(made: Classifier, tmp_path: Path, kind: str) -> None:
-    """A file may name any path as its weights; a named pipe is refused without blocking."""
+    """A classifier's file may name any path as its weights; a named pipe there is refused without blocking."""
     path = Path("/dev/zero") if kind == "device" else tmp_path / "x.safetensors"
     if kind == "pipe":
         os.mkfifo(path)

@@ -1,4 +1,4 @@
-"""A refusal states its reason, and is distinguished from a class of the same name."""
+"""The verdict "none of these" states its reason, and is distinguished from a class of that name."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def entries(document: Any) -> dict[str, int]:
 
 
 def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The output states what is cached, its size, and its location."""
+    """The output states the kinds of cached entries, their size, and the folder."""
     document = shown(capsys, "show")
     assert entries(document) == {"graphs": 2, "trunks": 1, "accounts": 1, "features": 4, "indexes": 2, "leftovers": 1}
     assert document["folder"] == str(folder)
@@ -86,7 +86,7 @@ def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFix
 def test_the_size_can_be_chosen(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each kind of entry stays within its share of the limit, whichever process wrote it."""
+    """The entries of each kind stay within their share of the limit, whichever process wrote them."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(4 * ENTRY))
     graph_cache().store("new", bytes(100))
     prefix_store().store("new", bytes(100))
@@ -117,7 +117,7 @@ def test_files_of_killed_writers_are_removed(folder: Path) -> None:
 
 
 def test_processes_side_by_side_stay_below_the_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If several processes write at once, none fails, and in the end the entries are within their share."""
+    """If several processes write at once, none of them fails, and in the end the entries are within their share of the limit."""
     monkeypatch.setenv("GODEEPER_CACHE_SIZE", str(20 * ENTRY))
     code = (
         "import sys; from godeeper.disk_cache import graph_cache\n"
@@ -145,7 +145,7 @@ def test_trim_takes_trunks_first(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_trim_to_less_than_the_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Below the size of the features, the least recently used features are removed too."""
+    """If the limit is smaller than the features, the least recently used features are removed too."""
     document = shown(capsys, "trim", "--to", "1KB")
     assert entries(document) == {"graphs": 0, "trunks": 0, "accounts": 0, "features": 0, "indexes": 0, "leftovers": 1}
 

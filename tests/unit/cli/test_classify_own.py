@@ -46,7 +46,7 @@ def test_json(run: Run, cars: Path, album: Path, chelsea: Path) -> None:
 
 
 def test_people(run: Run, cars: Path, chelsea: Path) -> None:
-    """The text has a line for each photo with verdict, probability and name."""
+    """The text has a line for each photo with its verdict, probability and file name."""
     code, out, err = run("classify", cars, chelsea)
     assert (code, err) == (0, "")
     heading, line = out.splitlines()
@@ -82,7 +82,7 @@ def test_a_class_called_none_of_these(run: Run, tmp_path: Path, chelsea: Path, t
 
 
 def test_csv(run: Run, cars: Path, album: Path) -> None:
-    """The CSV has a row for each photo and a column for each class, with any characters in names."""
+    """The CSV has a row for each photo and a column for each class, whatever characters the names contain."""
     code, out, err = run("classify", cars, album, "--csv")
     heading, bad, *good = csv.reader(io.StringIO(out))
     assert (code, err) == (1, "")

@@ -23,7 +23,7 @@ BLOG = ["mixed-tower_2-conv", "mixed-tower_1-conv_2", "mixed_4-tower_1-conv_4"]
 
 
 def failed(result: tuple[int, str, str], reason: str) -> None:
-    """Exit code 2 and one line on standard error that contains ``reason``."""
+    """Assert that the exit code is 2, and that standard error is one line that contains ``reason``."""
     code, out, err = result
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
@@ -252,7 +252,7 @@ MOMENTS = (
     "onnxruntime.capi.onnxruntime_pybind11_state",
     "onnxruntime",
 )
-"""Ctrl-C is sent when the import of one of these modules has ended, usually within the import of another."""
+"""Ctrl-C is sent when the import of one of these modules has finished, which usually happens within another import."""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
@@ -260,7 +260,7 @@ MOMENTS = (
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c(chelsea: Path, tmp_path: Path, moment: str, wait: float) -> None:
-    """Interrupted at any of many moments, a command prints no traceback and leaves complete files or none."""
+    """A command that is interrupted by Ctrl-C prints no traceback, and leaves either complete files or none."""
     command = ["-X", "importtime", "-m", "godeeper", "peek", str(chelsea), "mixed*/join", "--out", str(tmp_path)]
     with subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as started:
         assert started.stderr
@@ -283,7 +283,7 @@ def test_ctrl_c(chelsea: Path, tmp_path: Path, moment: str, wait: float) -> None
 
 
 def test_names_that_can_be_mistaken_get_a_note(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """The note is on standard error, in the JSON and in the picture's heading, but not in a list of the whole network."""
+    """A note on a name that is easily confused is on standard error, in the JSON and in the picture, but not in a full list."""
     note = "Mixed_7b (slim, torchvision) is mixed_9 (tf2015), not mixed_7 or mixed7"
     assert run("tensors", "Mixed_7b")[2] == f"note: {note}\n"
     assert run("peek", chelsea, "Mixed_7b", "--out", tmp_path)[2] == f"note: {note}\n"

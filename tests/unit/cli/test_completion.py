@@ -38,7 +38,7 @@ CASES = {
 
 
 def shell(name: str) -> str:
-    """The shell's program; the test is skipped if it is not installed."""
+    """Return the path of the shell; skip the test if the shell is not installed."""
     program = shutil.which(name)
     if program is None:
         pytest.skip(f"{name} is not installed")
@@ -58,7 +58,7 @@ def script(tmp_path: Path, capsys: pytest.CaptureFixture[str], request: pytest.F
 
 @pytest.mark.parametrize("script", ["bash"], indirect=True)
 def test_bash(script: Path) -> None:
-    """The completions that Bash stores in its array at Tab."""
+    """At Tab, Bash stores the expected completions in its array."""
     lines = [f"source {script}"]
     for line in CASES:
         words = ["godeeper", *line.split(" ")]
@@ -74,7 +74,7 @@ def test_bash(script: Path) -> None:
 
 @pytest.mark.parametrize("script", ["fish"], indirect=True)
 def test_fish(script: Path) -> None:
-    """The completions that fish lists for a command line, including files where they are expected."""
+    """For a command line, fish lists the expected completions, including files where the command accepts them."""
     program = shell("fish")
     cases = CASES | {"peek my": ["my photo.jpg"], "tensors my": [], "peek --out ph": ["photos/"]}
     lines = [f"source {script}", *(f"complete -C {shlex.quote(f'godeeper {line}')}; echo ." for line in cases)]
@@ -101,7 +101,7 @@ TYPED = {
 }
 
 
-@pytest.mark.skipif(os.name == "nt", reason="there are no terminals of this kind")
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no pseudo-terminals")
 @pytest.mark.parametrize("script", ["bash", "zsh"], indirect=True)
 def test_at_the_terminal(script: Path) -> None:
     """Tab completes in a shell that runs in a terminal."""
@@ -151,6 +151,6 @@ def test_everything_is_in_it() -> None:
 
 
 def test_nothing_else_imports_it() -> None:
-    """Only this command imports the generators."""
+    """Only ``godeeper completion`` imports the generators of the scripts."""
     code = "from godeeper.cli.main import make_parser; make_parser(); import sys; print('godeeper.cli.shells' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60).stdout == b"False\n"

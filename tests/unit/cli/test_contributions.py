@@ -29,7 +29,7 @@ def test_json(run: Run, chelsea: Path) -> None:
 
 
 def test_text(run: Run, chelsea: Path) -> None:
-    """The text has the sum, the greatest positive and negative terms, the sum of the others, and the listeners."""
+    """The text has the sum, the greatest positive and negative terms, the sum of the others, and the filters that read this one."""
     code, out, err = run("contributions", chelsea, "mixed/join[86]", "--at", "3,4", "--top", "2", "--depth", "2")
     assert (code, err) == (0, "note: mixed/join[86] is a copy of mixed/tower/conv_1[22]\n")
     assert out.startswith(f"{ADDRESS} at row 3, column 4, before the ReLU:\n")
@@ -50,7 +50,7 @@ def test_the_printed_numbers_add_up(run: Run, chelsea: Path) -> None:
 
 
 def test_a_silent_filter(run: Run, chelsea: Path) -> None:
-    """The text says that the filter is inactive, and that later filters get nothing from it."""
+    """For an inactive filter, the text says that the filter is inactive and contributes nothing to later filters."""
     code, out, _ = run("contributions", chelsea, "mixed_8/tower/conv_1[7]")
     assert (code, "(inactive: the ReLU returns 0)" in out, "so it contributes nothing to them" in out) == (
         0,
@@ -99,7 +99,7 @@ def test_a_picture_in_a_folder_or_a_file(run: Run, chelsea: Path, tmp_path: Path
 def test_invalid_requests(
     run: Run, chelsea: Path, words: list[str], reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error is one line, the exit code 2, and no file appears."""
+    """An invalid request gives a one-line error and exit code 2, and writes no file."""
     monkeypatch.chdir(tmp_path)
     code, out, err = run("contributions", chelsea, *words, *([] if "--out" in words else ["--out", "new/why.png"]))
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -108,7 +108,7 @@ def test_invalid_requests(
 
 
 def test_a_photo_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
-    """The error is one line, and nothing is written."""
+    """An unreadable photo gives a one-line error, and nothing is written."""
     (tmp_path / "bad.jpg").write_text("hello")
     code, out, err = run("contributions", tmp_path / "bad.jpg", ADDRESS, "--out", tmp_path / "new")
     assert (code, out, err.count("\n")) == (2, "", 1)

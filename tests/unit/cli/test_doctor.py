@@ -75,7 +75,7 @@ def test_no_photo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_nothing_usable(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without a usable photo the table has the reasons, and the exit code is 2."""
+    """If no photo is usable, the table has the reasons, and the exit code is 2."""
     write(tmp_path / "loose.png", scene(1))
     assert main(["doctor", str(tmp_path)]) == 2
     captured = capsys.readouterr()
@@ -107,7 +107,7 @@ def test_names_that_are_not_utf_8(folder: Path, options: list[str]) -> None:
 
 
 def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder without class folders is reported in one line, and photos next to class folders in one row."""
+    """A folder without class folders is reported in one line; photos next to class folders are reported in one row."""
     for number in range(8):
         Image.new("RGB", (40, 40), (30 * number, 90, 10)).save(tmp_path / f"cat-{number}.png")
     for words in (["doctor", str(tmp_path)], ["retrain", str(tmp_path), "--out", str(tmp_path / "x.godeeper")]):
@@ -123,7 +123,7 @@ def test_a_flat_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_repaired_photos_are_among_the_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The last line counts repaired photos among the used ones; the JSON has separate fields."""
+    """The last line counts repaired photos as used; the JSON has separate fields for repaired and used photos."""
     for number in range(4):
         path = tmp_path / "ab"[number % 2] / f"{number}.png"
         write(path, sharp(scene(number + 1)))

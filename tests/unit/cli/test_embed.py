@@ -89,7 +89,7 @@ def test_no_pyarrow(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_options_that_do_not_fit(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: list[str], reason: str
 ) -> None:
-    """Each error is one line with exit code 2, and leaves no files."""
+    """Options that do not fit together give a one-line error and exit code 2, and no file is left."""
     monkeypatch.chdir(folder.parent)
     assert main(["embed", str(folder), *options]) == 2
     error = capsys.readouterr().err
@@ -111,7 +111,7 @@ def test_an_old_file_stays_until_the_new_one_is_whole(folder: Path, monkeypatch:
 
 
 def test_the_default_features(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The recommended tensor is the default; standard error and the JSON name it."""
+    """The recommended tensor is the default; standard error and the JSON state its name."""
     out = folder.parent / "photos.npz"
     assert main(["embed", str(folder / "b"), "--out", str(out), "--json"]) == 0
     captured = capsys.readouterr()

@@ -100,7 +100,7 @@ COMMANDS = {
 
 @pytest.fixture(scope="module")
 def made(here: Path) -> Path:
-    """A classifier with these classes."""
+    """A classifier that was trained on these folders, so its classes have the hostile names."""
     from godeeper.retraining import retrain
 
     retrain(here / "photos", features="conv").save(here / "made.godeeper")

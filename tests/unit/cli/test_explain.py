@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_json(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """The document has classify's record and evidence that adds up; the picture is at its path."""
+    """The document has the record of ``classify`` and evidence that adds up; the picture is at the stated path."""
     code, out, err = run("explain", cars, chelsea, "--json", "--out", tmp_path, "--top", 3)
     document = json.loads(out)
     assert (code, err) == (0, "")
@@ -89,7 +89,7 @@ def test_a_long_name(run: Run, chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_photos_of_the_same_name(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """A picture never replaces that of another photo with the same name."""
+    """A picture never replaces the picture of another photo with the same file name."""
     for folder in ("a", "b"):
         (tmp_path / "album" / folder).mkdir(parents=True)
         shutil.copy(chelsea, tmp_path / "album" / folder / "cat.jpg")
@@ -100,7 +100,7 @@ def test_photos_of_the_same_name(run: Run, cars: Path, chelsea: Path, tmp_path: 
 
 
 def test_a_bad_photo_does_not_stop_the_others(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
-    """A damaged photo has its own line, and the exit code is 1."""
+    """A damaged photo has its own line, the other photos are explained, and the exit code is 1."""
     (tmp_path / "bad.jpg").write_text("hello")
     code, out, err = run("explain", cars, tmp_path / "bad.jpg", tmp_path / "gone.jpg", chelsea, "--out", tmp_path)
     assert (code, err.count("\n")) == (1, 2)

@@ -75,7 +75,7 @@ def test_what_was_meant(line: str, run: Run, chelsea: Path, tmp_path: Path, monk
 
 
 def test_what_target_was_meant(run: Run, cars: Path, tmp_path: Path) -> None:
-    """An export's target gets a suggestion too."""
+    """A misspelt export target gets a suggestion too."""
     assert "did you mean onnx?" in run("export", cars, "--to", "onx", "--out", tmp_path / "x.onnx")[2]
 
 
@@ -120,7 +120,7 @@ def parsers() -> list[argparse.ArgumentParser]:
 
 @pytest.mark.parametrize("parser", parsers(), ids=lambda parser: parser.prog)
 def test_usage_is_true(parser: argparse.ArgumentParser, run: Run) -> None:
-    """The arguments that a command requires are those outside brackets in its usage."""
+    """The usage of a command shows required arguments outside brackets, and all other arguments in brackets."""
     usage = re.sub(r"\[[^]]*\]", "", " ".join(parser.format_usage().split()).removeprefix(f"usage: {parser.prog}"))
     needed = [
         "/".join(action.option_strings) or str(action.metavar)

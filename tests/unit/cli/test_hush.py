@@ -61,7 +61,7 @@ def save(path: Path, pixels: np.ndarray[Any, Any]) -> None:
 
 @pytest.mark.parametrize("make", [constant, one_and_many, many_classes], ids=lambda make: make.__name__)
 def test_trainings_of_odd_folders_are_quiet(make: Callable[[Path], None], tmp_path: Path) -> None:
-    """Every printed line is godeeper's own, even if libraries warn."""
+    """``retrain`` on an unusual folder prints only godeeper's own lines, even if libraries issue warnings."""
     make(tmp_path / "photos")
     arguments = ["retrain", str(tmp_path / "photos"), "--out", str(tmp_path / "my.godeeper")]
     done = subprocess.run([sys.executable, "-m", "godeeper", *arguments], capture_output=True, text=True, timeout=120)

@@ -34,7 +34,7 @@ def index(run: Run, album: Path, tmp_path: Path) -> Path:
 
 
 def test_an_index_answers_as_its_folder(run: Run, album: Path, index: Path, tmp_path: Path) -> None:
-    """The JSON of a lookup is that of a search of the folder, except for the picture."""
+    """``top`` with an index prints the same JSON as ``top`` with the indexed folder, except for the picture's path."""
     code, out, _ = run("top", album, FILTERS, "--json", "--out", tmp_path)
     of_folder = json.loads(out)
     code_of_index, out, _ = run("top", index, FILTERS, "--json")
@@ -50,7 +50,7 @@ def test_an_index_answers_as_its_folder(run: Run, album: Path, index: Path, tmp_
 
 
 def test_pictures_of_an_index(run: Run, album: Path, index: Path, tmp_path: Path) -> None:
-    """With --out, the pictures are those of the folder; a photo that is gone is reported."""
+    """With ``--out``, an index gives the same pictures as its folder; a photo that no longer exists is reported."""
     assert run("top", album, FILTERS, "--out", tmp_path / "folder")[0] == 0
     code, _, err = run("top", index, FILTERS, "--out", tmp_path / "index")
     assert (code, err) == (0, "")
@@ -126,7 +126,7 @@ def test_an_index_of_few(run: Run, album: Path, tmp_path: Path) -> None:
     ],
 )
 def test_errors_of_lookups(run: Run, album: Path, index: Path, tmp_path: Path, words: list[str], reason: str) -> None:
-    """Each error is one line with exit code 2."""
+    """An invalid lookup gives a one-line error and exit code 2."""
     (tmp_path / "fake.index").write_text("hello")
     places = {"index": str(index), "folder": str(album), "fake": str(tmp_path / "fake.index")}
     code, out, err = run("top", *(word.format(**places) for word in words))

@@ -25,7 +25,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_parses(text: str) -> None:
-    """Raise if an SVG or HTML file of ours is not well-formed."""
+    """Raise if ``text``, an SVG or HTML file that godeeper wrote, is not well-formed."""
     ElementTree.fromstring(text.removeprefix("<!DOCTYPE html>"))  # noqa: S314 (we wrote it)
 
 
@@ -68,13 +68,13 @@ def test_photo(name: str, tmp_path: Path) -> None:
     assert main(["map", "--photo", str(PHOTO), "--out", str(out)]) == 0
     text = out.read_text("utf-8")
     check_parses(text)
-    assert text.count("<image ") == 133 - 6 - 3  # the photo's other steps; flatten, fully connected, softmax
+    assert text.count("<image ") == 133 - 6 - 3  # no picture: six of the photo's steps; flatten, fully connected and softmax
     assert len(text) < 2_000_000
     assert "Photo chelsea.jpg, weights bundled." in text
 
 
 def test_picture_is_of_the_activations(tmp_path: Path) -> None:
-    """The first tile is the filter with the greatest variation, on the scale that its title names."""
+    """The first tile shows the filter with the greatest variation, on the scale that the tile's title names."""
     import godeeper
 
     out = tmp_path / "photo.svg"

@@ -19,7 +19,7 @@ LONG = "x" * 5000 + ".jpg"
 
 @pytest.fixture
 def turned(tmp_path: Path, chelsea: Path) -> list[Path]:
-    """Two photos that EXIF orientation rotates."""
+    """Two photos whose EXIF orientation says that they are rotated."""
     paths = [tmp_path / "1.jpg", tmp_path / "2.jpg"]
     exif = Image.Exif()
     for orientation, path in zip((6, 8), paths, strict=True):
@@ -29,7 +29,7 @@ def turned(tmp_path: Path, chelsea: Path) -> list[Path]:
 
 
 def test_classify_prints_one_note_for_each_kind_of_repair(run: Run, cars: Path, turned: list[Path]) -> None:
-    """Standard error has one line for both photos; the table is unchanged."""
+    """If two photos got the same repair, standard error has one line for both, and the table is unchanged."""
     code, out, err = run("classify", cars, *turned)
     assert (code, len(out.splitlines())) == (0, 3)
     assert err == f"note: turned upright: 2 photos ({turned[0]}, {turned[1]})\n"
@@ -38,7 +38,7 @@ def test_classify_prints_one_note_for_each_kind_of_repair(run: Run, cars: Path, 
 def test_classify_has_the_notes_of_each_photo_in_its_json(
     run: Run, cars: Path, turned: list[Path], chelsea: Path
 ) -> None:
-    """``photo_notes`` lists the repairs; standard error stays empty."""
+    """With ``--json``, the field ``photo_notes`` lists the repairs, and standard error stays empty."""
     code, out, err = run("classify", cars, turned[0], chelsea, "--json")
     assert (code, err) == (0, "")
     notes = [record["photo_notes"] for record in json.loads(out)["photos"]]
@@ -49,7 +49,7 @@ def test_classify_has_the_notes_of_each_photo_in_its_json(
 def test_embed_and_top_have_the_notes_of_repaired_photos(
     run: Run, turned: list[Path], command: str, tmp_path: Path
 ) -> None:
-    """Standard error has one line for both photos; with ``--json`` the document has the notes instead."""
+    """If two photos got the same repair, standard error has one line for both; with ``--json`` the document has the notes instead."""
     words = {"embed": ["--features", "conv", "--out", tmp_path / "f.npz"], "top": ["conv[0]", "--out", tmp_path / "t"]}
     place = turned[0].parent
     code, _, err = run(command, place, *words[command])
@@ -69,7 +69,7 @@ def test_csv_has_the_notes_on_standard_error(run: Run, cars: Path, turned: list[
 
 
 def test_many_notes_of_one_kind_are_one_line() -> None:
-    """The line states the number of photos and the first five names."""
+    """A note on many photos is one line with the number of photos and the first five names."""
     (line,) = note_lines((f"{number}.jpg", ["first of 3 frames"]) for number in range(8))
     assert line == "note: first of 3 frames: 8 photos (0.jpg, 1.jpg, 2.jpg, 3.jpg, 4.jpg and 3 more)"
 
@@ -96,7 +96,7 @@ def test_errors_shorten_long_names_in_the_middle(run: Run, cars: Path, tmp_path:
 
 
 def test_counts_are_singular_for_one(run: Run, tmp_path: Path, chelsea: Path) -> None:
-    """One photo of one class is not "1 classes"."""
+    """Counts of one are printed in the singular, so one class is not "1 classes"."""
     (tmp_path / "photos" / "cat").mkdir(parents=True)
     Image.open(chelsea).save(tmp_path / "photos" / "cat" / "1.png")
     _, out, _ = run("doctor", tmp_path / "photos")

@@ -30,7 +30,7 @@ COMMANDS = {
 
 @pytest.fixture
 def photo(tmp_path: Path, chelsea: Path) -> bytes:
-    """The photo's path; a second class lies next to it."""
+    """The path of a photo whose name is not UTF-8, in a class folder next to a second class folder."""
     path = os.fsencode(tmp_path) + b"/photos/a/caf\xe9.jpg"
     (tmp_path / "photos" / "a").mkdir(parents=True)
     (tmp_path / "photos" / "b").mkdir()
@@ -38,7 +38,7 @@ def photo(tmp_path: Path, chelsea: Path) -> bytes:
     try:
         Path(os.fsdecode(path)).write_bytes(chelsea.read_bytes())
     except (OSError, UnicodeError):
-        pytest.skip("this file system takes UTF-8 alone")
+        pytest.skip("this file system accepts only UTF-8 names")
     for number in range(2):
         Image.open(chelsea).rotate(90 * number + 45).save(tmp_path / "photos" / "b" / f"{number}.png")
         Image.open(chelsea).rotate(90 * number + 90, expand=True).save(tmp_path / "photos" / "a" / f"{number}.png")

@@ -53,7 +53,7 @@ def test_no_command_starts_a_program(
     places = {"photo": EPS, "folder": folder, "out": tmp_path / "out", "cars": cars}
     (tmp_path / "out").mkdir()
     code, out, err = run(*(word.format(**places) for word in COMMANDS[command]))
-    if command != "retrain":  # which only counts the photos that it left out; its report has the reasons
+    if command != "retrain":  # retrain prints only the number of photos that it left out; its report has the reasons
         assert code == (1 if "{folder}" in COMMANDS[command] else 2)
         assert "PostScript" in out + err
     assert not ghostscript.exists()

@@ -28,7 +28,7 @@ COMMANDS: list[tuple[list[str], list[str]]] = [
     (["export", "cars.godeeper", "--to", "openvino", "--photos", "photo.jpg", "--out", "out/c.xml"], ["c.xml", "c.bin", "c.xml.json"]),
     (["poster", "photo.jpg", "--out", "out"], ["index.html", "poster.dzi", "poster.json", "poster_files"]),
 ]  # fmt: skip
-"""The arguments of a command, and the files that it writes in ``out``."""
+"""The arguments of a command, and the files that the command writes into the folder ``out``."""
 
 IDS = [f"{words[0]}-{files[0]}" for words, files in COMMANDS]
 
@@ -65,7 +65,7 @@ def test_ours_is_replaced(run: Run, here: Path, words: list[str], files: list[st
 def test_others_files_stay(
     run: Run, here: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], files: list[str]
 ) -> None:
-    """Every output is checked before the network runs, and nothing at all is written."""
+    """A file that godeeper did not write is kept: the command checks every output before the network runs, and writes nothing."""
     if words[0] != "explain":  # ``explain`` names its pictures after its results
         monkeypatch.setattr("godeeper.engine.onnxruntime.Session.__init__", lambda *_, **__: pytest.fail("too late"))
     for name in files:
@@ -98,7 +98,7 @@ def test_forced(run: Run, here: Path, words: list[str], files: list[str]) -> Non
 
 @pytest.mark.parametrize(("words", "files"), COMMANDS, ids=IDS)
 def test_a_file_where_a_folder_is_needed(run: Run, here: Path, words: list[str], files: list[str]) -> None:
-    """A file in place of an output folder gives one line."""
+    """A file in place of an output folder gives a one-line error."""
     (here / "out").write_text("dear")
     code, out, err = run(*words)
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -1,4 +1,4 @@
-"""Progress bars: their text, and that they are erased."""
+"""Progress bars: their text, and when they are drawn and erased."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_no_bar_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("closed", [None, "closed"])
 def test_no_bar_where_standard_error_is_closed(monkeypatch: pytest.MonkeyPatch, closed: str | None) -> None:
-    """With standard error closed from the start or later, the work continues."""
+    """The work continues if standard error is closed, from the start or during the run."""
     stream = None if closed is None else io.StringIO()
     if stream:
         stream.close()

@@ -18,7 +18,7 @@ from godeeper.cli.main import main
     ],
 )
 def test_json(capsys: pytest.CaptureFixture[str], network: str, pattern: str, conventions: list[str]) -> None:
-    """The document names the network, and each tensor in that network's conventions."""
+    """The JSON document states the network, and the names of each tensor in that network's conventions."""
     assert main(["tensors", pattern, "--network", network, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["network"] == network

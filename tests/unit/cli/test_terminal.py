@@ -28,7 +28,7 @@ COMMANDS = {
     "doctor": ("doctor", "{folder}"),
     "retrain": ("retrain", "{folder}", "--out", "{out}/x.godeeper", "--features", "mixed/join"),
 }
-"""The commands that take a folder of photos."""
+"""Name of each command that takes a folder of photos -> its arguments."""
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_nothing_is_written_where_no_photo_can_be_read(
 
 
 def test_a_duplicate_is_not_a_fault(run: Run, cars: Path, folder: Path, tmp_path: Path) -> None:
-    """The same pixels twice in a class are left out of a training, and the exit code is still 0."""
+    """If a class contains the same pixels twice, only one copy is used, and the exit code is still 0."""
     (folder / "a" / "again.png").write_bytes((folder / "a" / "0.png").read_bytes())
     assert [code_of(command, run, cars, folder, tmp_path / command) for command in ("doctor", "retrain")] == [0, 0]
 

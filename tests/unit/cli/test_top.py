@@ -20,7 +20,7 @@ def album(tmp_path: Path, chelsea: Path) -> Path:
 
 
 def test_json(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The JSON has each filter's photos with value and cell; the picture is at the stated path."""
+    """The JSON lists the photos of each filter with their value and cell; the picture is at the stated path."""
     code = main(["top", str(album), "Mixed_5b.branch_pool[3,7]", "--json", "--out", str(tmp_path)])
     document = json.loads(capsys.readouterr().out)
     assert (code, document["photos"], document["errors"]) == (0, 1, [])
@@ -52,7 +52,7 @@ def test_people(album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_invalid_requests(album: Path, words: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The error is one line and names what was expected."""
+    """An invalid request gives a one-line error that states what was expected."""
     code = main(["top", str(album), *words])
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -115,7 +115,7 @@ def test_a_foreign_file_must_be_added_first(
     name: str,
     start: bytes,
 ) -> None:
-    """A file that must be added first is reported with the command that adds it, not as damaged."""
+    """For weights that must be added first, the error gives the command that adds them, and does not call the file damaged."""
     monkeypatch.chdir(tmp_path)
     (Path(place) / name).parent.mkdir(exist_ok=True)
     (Path(place) / name).write_bytes(start)
@@ -146,7 +146,7 @@ def test_weights_of_one_class_do_not_classify(tmp_path: Path, capsys: pytest.Cap
 
 
 def test_the_list_offers_what_is_not_installed(capsys: pytest.CaptureFixture[str]) -> None:
-    """Releases that are not installed are listed separately; the JSON also says how their files are checked."""
+    """Releases that are not installed are listed separately; the JSON also states how each file is checked."""
     assert main(["weights", "list"]) == 0
     below = capsys.readouterr().out.partition("official releases, not installed")[2]
     assert "imagenet-torchvision" in below
@@ -178,7 +178,7 @@ def test_weights_without_a_classifier_cannot_classify(capsys: pytest.CaptureFixt
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 2, one line on standard error, and nothing on standard output."""
+    """Invalid input gives exit code 2, one line on standard error, and nothing on standard output."""
     Path("page.pb").write_text("<!doctype html><title>404</title>")
     assert main(arguments) == 2
     captured = capsys.readouterr()
@@ -200,6 +200,6 @@ def test_a_damaged_file_does_not_hide_the_others(own_folder: Path, capsys: pytes
 
 
 def test_progress_says_how_much_has_come() -> None:
-    """If the total is known there is a bar, otherwise the number of bytes."""
+    """The progress of a download is a bar if the total size is known, and otherwise the number of bytes."""
     assert line(20_000_000, 40_000_000).endswith(" 50 %  20 of 40 MB")
     assert line(3_000_000, 0) == "3 MB"

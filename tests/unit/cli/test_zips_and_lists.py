@@ -22,7 +22,7 @@ COLOURS = {"red": (200, 50, 50), "blue": (50, 50, 200)}
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cars: Path) -> Path:
-    """Class folders, the same photos as a zip, as a list and in one flat folder; and a classifier."""
+    """A working folder with the same photos in class folders, in a zip, in a list and in a flat folder, and with a classifier."""
     for label, colour in COLOURS.items():
         (tmp_path / "photos" / label).mkdir(parents=True)
         for number in range(5):
@@ -137,7 +137,7 @@ def pack(path: Path, *names: str) -> None:
      ("locked.zip", "encrypted"), ("bomb.zip", "too much for photos"), ("gone.csv", "no such list"), ("odd.csv", "no column 'path'")],
 )  # fmt: skip
 def test_what_is_refused(run: Run, here: Path, words: list[str], place: str, what: str) -> None:
-    """The error is one line with the place and the reason, and nothing is written anywhere."""
+    """A zip or list that cannot be used gives a one-line error with place and reason, and nothing is written anywhere."""
     pack(here / "out.zip", "../up.png")
     pack(here / "empty.zip", "notes.txt")
     pack(here / "locked.zip", "a.png")
@@ -177,7 +177,7 @@ def test_the_zip_is_an_input(run: Run, here: Path) -> None:
 
 
 def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Export finds the photos if they moved with the classifier, or with ``--photos``; otherwise the error names that option."""
+    """``export`` finds photos that were moved together with the classifier.  For other photos, the error names ``--photos``."""
     assert run("retrain", "photos", "--features", "conv", "--out", "made.godeeper")[0] == 0
     (here / "new").mkdir()
     for name in ("photos", "made.godeeper", "made.json"):
@@ -199,7 +199,7 @@ def test_export_after_a_move(run: Run, here: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("place", ["photos.zip", "list.csv"])
 def test_export_of_a_training_on_a_zip_or_a_list(run: Run, here: Path, place: str) -> None:
-    """The photos of a list are found.  Those of a zip are found too, or the error says what to pass."""
+    """``export`` finds the photos of a list.  If the photos of a zip exist nowhere else, the error names ``--photos``."""
     assert run("retrain", place, "--features", "conv", "--out", "made.godeeper")[0] == 0
     code, _, err = run("export", "made.godeeper", "--to", "onnx", "--out", "made.onnx")
     if place == "photos.zip":

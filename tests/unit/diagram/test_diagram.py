@@ -71,7 +71,7 @@ NARROW, WIDE = frozenset(" .,:;'|/ijltfrI()-"), frozenset("mwMW%@<")
 
 
 def text_width(text: str, role: Role) -> float:
-    """Return an upper bound on the width of a text in any of the fonts, summed over its letters."""
+    """Return an upper bound on the width of a text: the sum of its letters' greatest widths in any of the fonts."""
     ems = sum(0.36 if letter in NARROW else 0.92 if letter in WIDE else 0.6 for letter in text)
     return ems * SIZES[role]
 
@@ -176,13 +176,13 @@ def test_legend_fits(drawn: Diagram) -> None:
 
 
 def test_shares_sum_to_one() -> None:
-    """The shares in the boxes sum to one."""
+    """The boxes' shares of the cost sum to one."""
     shares = [box.share for placed in diagram(INCEPTION_V3).cards for box in placed.card.boxes]
     assert sum(share for share in shares if share is not None) == pytest.approx(1)
 
 
 def test_shade_is_of_the_share() -> None:
-    """A box has the shade that the legend gives for its share."""
+    """A box has the shade that the legend gives for the box's share of the cost."""
     total = conv_macs(INCEPTION_V3)
     tree = parsed(svg(diagram(INCEPTION_V3)))
     classes = {group.get("id"): group.get("class") for group in tree.iter(f"{SVG}g") if group.get("id")}
@@ -222,7 +222,7 @@ def test_well_formed_and_self_contained(write: Write) -> None:
 
 @pytest.mark.parametrize("write", [svg, page])
 def test_every_address_is_a_target(write: Write) -> None:
-    """Each id is used once, each site's address is an id, and each box links to its own address."""
+    """Each id is used once, the address of each site is an id, and each box links to its site's address."""
     text = write(diagram(INCEPTION_V3))
     ids = re.findall(r' id="([^"]*)"', text)
     assert len(ids) == len(set(ids))
@@ -260,7 +260,7 @@ def test_contrast(palette: Palette) -> None:
 
 @pytest.mark.parametrize(("share", "shade"), [(0, 0), (0.0024, 0), (0.0025, 1), (0.0799, 5), (0.08, 6), (1, 6)])
 def test_shades_double(share: float, shade: int) -> None:
-    """Each shade begins at its lower limit, and the limits double."""
+    """Each shade starts at its lower limit, and each limit is twice the previous one."""
     assert shade_of(share) == shade
 
 

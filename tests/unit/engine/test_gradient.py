@@ -70,7 +70,10 @@ def test_a_raw_convolution_passes_through_its_batch_normalisation(net: Network) 
 
 
 def test_equal_values_in_a_max_pool_pass_to_the_first(net: Network) -> None:
-    """In a photo of one colour, every inner window of the second pool has nine equal values."""
+    """If all values in a max pool's window are equal, the gradient passes to the first of them.
+
+    In a photo of one colour, every inner window of the second pool has nine equal values.
+    """
     photo = np.full((299, 299, 3), 90, np.uint8)
     gradient = net.gradient(photo, "pool_1[0:192]", wrt="conv_4")
     assert gradient.sum() == np.prod(net.peek(photo, "pool_1").shape)

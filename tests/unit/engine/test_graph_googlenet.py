@@ -81,7 +81,7 @@ def test_bias(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path) -> 
 
 
 def test_ceil_pool(bvlc: WeightsFile, image: NDArray[np.float32], tmp_path: Path) -> None:
-    """A pool's last window covers only the cells that exist."""
+    """At the border, the last window of a pool covers only cells that exist."""
     given, pooled = computed(bvlc, ["conv1/7x7_s2", "pool1/3x3_s2"], image, tmp_path).values()
     assert (given.shape[2:], pooled.shape[2:]) == ((112, 112), (56, 56))
     np.testing.assert_array_equal(pooled[0, :, 55, 55], given[0, :, 110:, 110:].max(axis=(1, 2)))
@@ -107,7 +107,7 @@ def test_inception5h_runs(image: NDArray[np.float32], tmp_path: Path) -> None:
 
 
 def test_peek(bvlc: WeightsFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A tensor of GoogLeNet can be peeked at by any of its names."""
+    """``peek`` accepts any name of a GoogLeNet tensor."""
     monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / "cache"))
     photo = np.random.default_rng(2).integers(0, 256, (60, 80, 3), np.uint8)
     peek = godeeper.load("googlenet", weights=bvlc.path).peek(photo, "mixed3a_5x5_bottleneck:0")

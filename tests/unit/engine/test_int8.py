@@ -29,7 +29,7 @@ MODULES = "mixed*/join"
 
 @pytest.fixture(scope="module")
 def small() -> Network:
-    """Inception v3 in int8 by ONNX Runtime."""
+    """Inception v3 in int8, computed by ONNX Runtime."""
     return godeeper.load("inception_v3", engine="onnxruntime", precision="int8")
 
 
@@ -60,7 +60,7 @@ def test_features_of_every_module_stay_close(net: Network, small: Network, stran
 
 
 def test_a_tensor_has_at_most_256_values(small: Network, chelsea: Path) -> None:
-    """A tensor that is fetched in int8 has the rounded values that the next convolution reads."""
+    """An int8 network returns a tensor with the rounded values that the next convolution reads."""
     assert 100 < len(np.unique(small.peek(chelsea, "mixed/join").activations)) <= 256
 
 
@@ -78,13 +78,13 @@ def test_all_but_the_first_convolution_have_integer_kernels(net: Network, small:
 
 
 def test_raw_convolutions_can_be_fetched(net: Network, small: Network, chelsea: Path) -> None:
-    """The side branch of a raw convolution is computed from rounded values, and is close to fp32."""
+    """A raw convolution can be fetched in int8; it is computed from rounded inputs, and its values are close to fp32."""
     one, other = (each.peek(chelsea, "mixed/tower_2/conv/Conv2D").activations for each in (net, small))
     np.testing.assert_allclose(other, one, atol=0.05 * np.abs(one).max())
 
 
 def test_what_is_fed_is_not_rounded(net: Network, small: Network) -> None:
-    """A run that resumes right before a tensor differs from fp32 only by the rounding of its output."""
+    """Fed values are not rounded: a tensor computed from them differs from fp32 only by the rounding of its own values."""
     fed = np.random.default_rng(0).uniform(0, 1, (1, 35, 35, 192)).astype(np.float32)
     one, other = (each.run("mixed/conv", {"pool_1": fed}) for each in (net, small))
     assert small.calibration is not None
@@ -103,7 +103,7 @@ def test_what_is_only_copied_shares_its_range(net: Network) -> None:
 
 
 def test_a_range_ends_where_the_error_is_least() -> None:
-    """The range covers all of uniformly distributed values, and cuts off one outlier among two million."""
+    """The chosen range covers uniformly distributed values completely, and cuts off one outlier among many smaller values."""
     even = np.full(BINS, 1000)
     assert best_end(even, 4.0) == pytest.approx(4.0, rel=0.02)
     outlier = np.zeros(BINS, np.int64)
@@ -113,7 +113,7 @@ def test_a_range_ends_where_the_error_is_least() -> None:
 
 
 def test_calibrating_again_gives_the_same_record(net: Network, chelsea: Path, tmp_path: Path) -> None:
-    """The same photo gives the same record.  It names the photo and the weights, and can be saved and loaded."""
+    """The same photo gives the same calibration record, which names photo and weights, and can be saved and loaded."""
     one, other = (calibrate(net.weights, net.preprocess, [chelsea]) for _ in range(2))
     assert one == other
     assert one.weights_sha256 == net.weights.sha256
@@ -157,7 +157,7 @@ def test_a_file_that_is_not_a_record(tmp_path: Path) -> None:
 
 
 def test_weights_without_a_calibration(net: Network) -> None:
-    """int8 is refused for weights without quantization ranges, and with ranges for other weights."""
+    """int8 is refused for weights without quantization ranges, and for ranges that were measured for other weights."""
     other = replace(net.weights, description=replace(net.weights.description, name="mine", sha256="1" * 64))
     assert shipped(net.weights) is not None
     assert shipped(other) is None
@@ -168,7 +168,7 @@ def test_weights_without_a_calibration(net: Network) -> None:
 
 
 def test_precisions_and_engines_that_do_not_go_together(net: Network) -> None:
-    """An unknown precision is refused with its name; torch computes in fp32 only."""
+    """An unknown precision is refused by name, and the torch engine refuses int8."""
     with pytest.raises(UnknownName, match="'int4'"):
         engine_named("onnxruntime", net.weights, "int4")
     with pytest.raises(OptionError, match="torch"):
@@ -235,7 +235,7 @@ def random_weights(folder: Path, architecture: str, dialect: str) -> Path:
 
 
 def test_a_calibration_in_a_file(net: Network, tmp_path: Path) -> None:
-    """``load`` accepts the path of a record."""
+    """``load`` accepts the path of a calibration record."""
     found = shipped(net.weights)
     assert found is not None
     (tmp_path / "mine.json").write_text(json.dumps(found.record))

@@ -44,7 +44,7 @@ def runner(net: Network, tmp_path_factory: pytest.TempPathFactory) -> OpenVinoEn
 
 
 def assert_close(got: dict[Any, np.ndarray], expected: dict[Any, np.ndarray], tolerance: float) -> None:
-    """Assert the largest difference of each tensor, relative to its largest value."""
+    """Assert that no value of a tensor differs by more than ``tolerance`` times the tensor's largest value."""
     assert list(got) == list(expected)
     for key, values in expected.items():
         assert got[key].shape == values.shape
@@ -82,7 +82,7 @@ def test_photos_keep_their_order(net: Network, runner: OpenVinoEngine, photos: i
 
 @pytest.mark.peers
 def test_several_threads_may_ask(net: Network, runner: OpenVinoEngine) -> None:
-    """Each thread gets its own result."""
+    """If several threads run one engine, each thread gets its own result."""
     steps = plan_for(net, ["conv_1"], pooled=True)
     photos = [noise(8)[place : place + 1] for place in range(8)]
     alone = [next(iter(runner.run(steps, {NETWORK_INPUT: photo}).values())) for photo in photos]
@@ -105,7 +105,7 @@ def test_a_run_resumes_from_inner_tensors(net: Network) -> None:
 def test_what_was_compiled_is_kept(
     net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str | None
 ) -> None:
-    """A second engine reuses the stored model unless it is damaged or foreign, and computes the same values."""
+    """A second engine reuses the stored model unless that is damaged or foreign, and computes the same values either way."""
     pytest.importorskip("openvino")
     cache = DiskCache(tmp_path)
     steps = plan_for(net, ["conv_1"], pooled=True)
@@ -135,10 +135,10 @@ def test_what_was_compiled_is_kept(
 
 @pytest.mark.peers
 def test_eight_bits_are_computed_as_integers(net: Network) -> None:
-    """OpenVINO recognises the rounding and compiles all convolutions but the first for 8-bit integers."""
+    """OpenVINO recognises the rounding in an int8 graph, and compiles all convolutions but the first for 8-bit integers."""
     pytest.importorskip("openvino")
     if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("other processors compile otherwise")
+        pytest.skip("OpenVINO compiles differently for other processors")
     small = OpenVinoEngine(net.weights, calibration=shipped(net.weights))
     steps = plan_for(net, ["mixed_10/join"], pooled=True)
     model = small.core.compile_model(small.core.read_model(small.graphs.graph(steps)), "CPU")
@@ -167,7 +167,7 @@ def test_eight_bits_are_the_same_by_both_engines(net: Network, chelsea: Path) ->
 
 
 def test_openvino_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the missing package."""
+    """If OpenVINO is not installed, the error names the missing package."""
 
     def missing(name: str) -> None:
         raise ImportError(name)
@@ -233,7 +233,7 @@ def test_ctrl_c_after_several_engines(chelsea: Path) -> None:
 
 
 def test_auto_imports_nothing_it_does_not_use(chelsea: Path) -> None:
-    """A peek does not open the engine for batches."""
+    """With the default engine ``auto``, a peek does not open the engine for batches."""
     auto = godeeper.load()
     auto.peek(chelsea, "conv")
     assert isinstance(auto.engine, OnnxRuntimeEngine)

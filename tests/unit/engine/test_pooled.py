@@ -1,4 +1,4 @@
-"""Pooled plans return only the means, and other plans are unchanged."""
+"""Pooled plans return only each channel's mean over the grid, and other plans are unchanged."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_means_of_every_stage(net: Network, engine: str) -> None:
 
 
 def test_a_photo_has_the_same_means_in_any_batch(net: Network) -> None:
-    """The means are equal in half precision, for the photo alone, as the first of three and as the last of eight."""
+    """Rounded to half precision, a photo's means are equal alone, as the first of three and as the last of eight photos."""
     run = plan_for(net, ["mixed_2/join"], pooled=True)
     (together,) = net.engine.run(run, {NETWORK_INPUT: noise(8)}).values()
     for part in (slice(0, 1), slice(5, 8)):

@@ -69,7 +69,7 @@ def watched(net: Network, cache: DiskCache | None = None, built: tuple[str, ...]
 
 @pytest.mark.parametrize("architecture", BLUEPRINTS)
 def test_everything_follows_from_a_cut(architecture: str) -> None:
-    """No site after a cut reads anything before it; every network has cuts, and three of them are stored."""
+    """No site after a cut reads a site before that cut; every network has cuts, and prefixes are stored at three of them."""
     network = BLUEPRINTS[architecture]
     all_sites = sites(network)
     for cut in single_tensor_sites(network):
@@ -80,7 +80,7 @@ def test_everything_follows_from_a_cut(architecture: str) -> None:
 
 
 def test_a_second_look_resumes(net: Network, chelsea: Path) -> None:
-    """Another tensor of the same photo starts from the latest stored prefix, and has the same values."""
+    """A second peek at a photo starts from the latest stored prefix, and gives the same values."""
     network, engine = watched(net)
     network.peek(chelsea, SEEN)
     got = network.peek(chelsea.read_bytes(), OTHER).activations
@@ -101,7 +101,7 @@ def test_a_second_process_resumes(net: Network, chelsea: Path, cache: DiskCache)
 
 
 def test_a_trunk_itself(net: Network, chelsea: Path) -> None:
-    """A stored tensor is not computed again, but its raw stage is, because it comes before the stored value."""
+    """A stored tensor is not computed again.  Its raw stage is computed, because that comes before the stored value."""
     network, engine = watched(net)
     first, again = (network.peek(chelsea, "mixed_3/join").activations for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -118,7 +118,7 @@ def test_before_the_trunk(net: Network, chelsea: Path, address: str) -> None:
 
 
 def test_no_graph_is_built_to_resume(net: Network, chelsea: Path) -> None:
-    """If only the graph of the whole network is built, it is run, because building another takes longer."""
+    """If only the graph of the whole network is built, that graph is run, because building a shorter graph takes longer."""
     network, engine = watched(net, built=("Mul",))
     network.peek(chelsea, SEEN)
     network.peek(chelsea, SEEN)
@@ -167,7 +167,7 @@ def test_only_the_last_photo_is_in_memory(net: Network, chelsea: Path) -> None:
 
 
 def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
-    """Concurrent peeks at different photos return each photo's own values."""
+    """Concurrent peeks at different photos each return the values of their own photo."""
     photos = [Image.open(chelsea).rotate(90 * turns, expand=True) for turns in range(4)]
     expected = [net.run(OTHER, {"DecodeJpeg": np.asarray(photo)}) for photo in photos]
     network, _ = watched(net)
@@ -182,7 +182,7 @@ def test_threads_do_not_mix_photos(net: Network, chelsea: Path) -> None:
 
 
 def test_the_command_keeps_trunks(chelsea: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second command on a photo draws the same picture as without the first command."""
+    """A command that resumes from the prefixes of an earlier command draws the same picture as without them."""
     pictures = []
     for number, addresses in enumerate((["mixed/conv"], [OTHER], [OTHER])):
         monkeypatch.setenv("GODEEPER_CACHE", str(tmp_path / ("shared" if number < 2 else "fresh")))

@@ -1,4 +1,4 @@
-"""Graphs on disk: found again, rebuilt when damaged, safe to share."""
+"""Cached graphs are reused, rebuilt if they are damaged, and safe to share between processes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_second_run_builds_nothing(cache: DiskCache, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty"])
 def test_a_damaged_entry_is_rebuilt(cache: DiskCache, damage: str) -> None:
-    """A changed entry is built again."""
+    """A cached graph that was damaged is built again."""
     first = run(cache)
     (path,) = entries(cache)
     whole = path.read_bytes()
@@ -77,7 +77,7 @@ def test_a_damaged_entry_is_rebuilt(cache: DiskCache, damage: str) -> None:
 
 
 def test_an_entry_is_an_onnx_file(cache: DiskCache) -> None:
-    """An entry is a valid ONNX file, and contains its hash."""
+    """A cache entry is a valid ONNX file that contains its own hash."""
     import hashlib
 
     import onnx
@@ -148,7 +148,7 @@ def test_the_longest_unused_go_first(tmp_path: Path) -> None:
     for age, key in enumerate(["a", "b", "c"]):
         cache.store(key, bytes(100))
         os.utime(cache.path(key), (age, age))
-    assert cache.load("a") == bytes(100)  # used now, so the most recent
+    assert cache.load("a") == bytes(100)  # reading "a" makes it the most recently used
     cache.store("d", bytes(100))
     assert cache.load("b") is None
     assert all(cache.load(key) for key in "acd")

@@ -56,7 +56,7 @@ def bundled() -> Network:
 
 @pytest.fixture(scope="module")
 def network(bundled: Network) -> Any:
-    """The same network as a torch module."""
+    """Inception v3 with the bundled weights as a torch module."""
     pytest.importorskip("torch")
     return bundled.to_torch()
 
@@ -179,7 +179,7 @@ def hooks(network: Any) -> int:
 
 @pytest.mark.peers
 def test_capturing_leaves_no_hook_behind(network: Any) -> None:
-    """Hooks exist only inside the block."""
+    """Hooks for capturing exist only inside the ``with`` block."""
     from godeeper.engine.torch.network import capture
 
     with capture(network, "mixed_*/join"):
@@ -313,7 +313,7 @@ NAIVE = module(
     ],
 )
 def test_a_module_stands_alone(in_channels: int, blueprint: Module, shape: tuple[int, int, int]) -> None:
-    """Any module of a blueprint is a layer for a user's own network, and states its number of output channels."""
+    """Any module of a blueprint can be a layer of a user's own network, and states its number of output channels."""
     torch = pytest.importorskip("torch")
     from godeeper.engine.torch.network import InceptionModule
 
@@ -356,7 +356,7 @@ def test_branches_of_one_name_are_refused() -> None:
     ],
 )
 def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) -> None:
-    """The error names the parameters in one line."""
+    """A state dict that does not fit raises a one-line error that names the parameters."""
     pytest.importorskip("torch")
     from godeeper.engine.torch.network import TorchNetwork
     from godeeper.engine.torch.weights import from_state_dict
@@ -369,7 +369,7 @@ def test_a_state_dict_that_does_not_fit_is_refused(change: Any, message: str) ->
 
 @pytest.mark.peers
 def test_a_dialect_without_a_side_classifier_has_none_to_build() -> None:
-    """The 2015 release has no auxiliary classifier."""
+    """The auxiliary classifier cannot be built in the 2015 dialect, which has none."""
     pytest.importorskip("torch")
     from godeeper.engine.torch.network import TorchNetwork
 
@@ -405,7 +405,7 @@ def test_both_engines_give_the_same_peeks(bundled: Network, by_torch: Network) -
     ],
 )
 def test_the_torch_engine_resumes_from_what_is_fed(bundled: Network, by_torch: Network, fed: str, fetched: str) -> None:
-    """Inner tensors, raw convolutions included, can be fed as with the default engine."""
+    """Inner tensors, including raw convolutions, can be fed to the torch engine as to the default engine."""
     channels, *grid = bundled.tensors(fed)[0].shape
     value = np.random.default_rng(2).random((2, *grid, channels), np.float32)
     expected = bundled.run(fetched, {fed: value})
@@ -436,7 +436,7 @@ def test_the_torch_engine_computes_only_what_is_asked(by_torch: Network) -> None
 
 @pytest.mark.peers
 def test_the_torch_engine_gives_the_same_bits_on_any_number_of_cores(by_torch: Network) -> None:
-    """Features of many photos do not depend on the number of threads, which is restored afterwards."""
+    """Features of many photos do not depend on the number of threads; the engine restores that number afterwards."""
     import torch
 
     blueprint = by_torch.blueprint
@@ -455,7 +455,7 @@ def test_the_torch_engine_gives_the_same_bits_on_any_number_of_cores(by_torch: N
 
 
 def test_the_torch_engine_needs_a_classifier_for_softmax(by_torch: Network) -> None:
-    """For weights without a classifier, this engine raises the same error as the others."""
+    """For weights without a classifier, the torch engine raises the same error as the other engines."""
     with pytest.raises(WeightsError, match="have no classifier"):
         by_torch.peek(np.zeros((80, 80, 3), np.uint8), "softmax")
 

@@ -1,4 +1,4 @@
-"""Evidence has the same sum however it is divided, and it is located where the object is."""
+"""The evidence for a class has the same sum by module, filter and pixel, and lies on the object."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def totals(found: Evidence) -> np.ndarray:
 
 @pytest.mark.parametrize("fit", ["squash", "crop"])
 def test_it_adds_up_to_the_logits(photos: list[Any], fit: str) -> None:
-    """For a random head, the sums equal the classifier's logits within the stated tolerance."""
+    """For a random head, the sum of each class's evidence equals the classifier's logit within the stated tolerance."""
     made = classifier(preprocessing={"fit": fit})
     for photo in photos:
         found = evidence(made, photo)
@@ -63,7 +63,7 @@ def test_it_adds_up_to_the_logits(photos: list[Any], fit: str) -> None:
 
 
 def test_it_adds_up_for_a_trained_classifier(trained: Classifier, both: Evidence) -> None:
-    """The sums equal the logits, and give the probabilities that the classifier states."""
+    """The sums of the evidence equal the logits, and give the probabilities that the classifier states."""
     assert np.abs(totals(both) - both.logits).max() <= TOLERANCE * (1 + both.magnitude)
     odds = np.exp(totals(both) / (both.temperature * both.strangeness))
     np.testing.assert_allclose(odds / odds.sum(), trained.predict_proba([collage()])[0], atol=1e-5)
@@ -73,7 +73,7 @@ def test_it_adds_up_for_a_trained_classifier(trained: Classifier, both: Evidence
 @pytest.mark.parametrize("fit", ["squash", "crop"])
 @pytest.mark.parametrize("filter", ["antialias", "tf2015"])
 def test_spreading_keeps_the_sum(chelsea: Path, size: tuple[int, int], fit: str, filter: str) -> None:
-    """Spread over a photo of any size, the evidence and the constant add up to the total."""
+    """For a photo of any size, the evidence per pixel and the constant add up to the total."""
     made = classifier(preprocessing={"fit": fit, "filter": filter}, addresses=("mixed_9/join", "mixed_2/join"))
     found = evidence(made, chelsea)
     spread = found.over_photo(1, size)
@@ -87,7 +87,7 @@ def test_spreading_keeps_the_sum(chelsea: Path, size: tuple[int, int], fit: str,
 
 
 def test_modules_and_filters_add_up(both: Evidence) -> None:
-    """By module, by filter and by pixel, the evidence has the same sum."""
+    """The evidence has the same sum by module, by filter and by pixel."""
     for label in both.classes:
         constant = both.constant[both.number(label)]
         assert sum(both.by_module(label).values()) + constant == pytest.approx(both.total(label), abs=1e-9)
@@ -101,7 +101,7 @@ def test_modules_and_filters_add_up(both: Evidence) -> None:
 
 
 def test_the_strongest_filters(both: Evidence) -> None:
-    """Filters for a class and against it are sorted by strength, each with its own evidence."""
+    """Filters for and against a class are sorted by strength, and each has its own evidence."""
     speaking, silencing = both.by_filter("cat", top=3)
     assert [len(speaking), len(silencing)] == [3, 3]
     assert [voice.value for voice in speaking] == sorted((voice.value for voice in speaking), reverse=True)
@@ -112,7 +112,7 @@ def test_the_strongest_filters(both: Evidence) -> None:
 
 
 def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evidence) -> None:
-    """The named filter's mean in a peek equals the feature that the head reads."""
+    """For a filter of a join, the record names the original filter, whose mean in a peek equals the feature."""
     (voice, *_), _ = both.by_filter("cat")
     (part,) = [part for part in both.parts if part.address == voice.address]
     assert not voice.origin.startswith(voice.address)
@@ -121,7 +121,7 @@ def test_filters_of_a_join_lead_to_where_they_come_from(net: Network, both: Evid
 
 
 def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
-    """Without a class name the picture shows the likeliest class, in a notebook too."""
+    """Without a class name, the saved picture and the picture in a notebook show the likeliest class."""
     for label in (None, "cat"):
         with Image.open(both.save(tmp_path / "picture.png", label)) as image:
             assert dict(image.info)["godeeper:evidence"] == (label or both.classes[both.ranking[0]])
@@ -130,7 +130,7 @@ def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
 
 
 def test_one_class_over_another(both: Evidence) -> None:
-    """The evidence for one class over another is the difference of both, and adds up to the difference of their logits."""
+    """The evidence for one class over another is the difference of their evidence, and adds up to the difference of their logits."""
     np.testing.assert_allclose(
         both.over_photo("cat", (60, 40), against="flower"),
         both.over_photo("cat", (60, 40)) - both.over_photo("flower", (60, 40)),
@@ -158,7 +158,7 @@ def test_a_tensor_without_a_grid(chelsea: Path) -> None:
 
 
 def test_activations_at_hand(chelsea: Path) -> None:
-    """Activations that were computed elsewhere give the same evidence."""
+    """Activations that the caller has already computed give the same evidence as the photo."""
     made = classifier()
     peeks = made.network.peeks(chelsea, made.head.addresses)
     again = from_activations(made, decode(chelsea), {peek.address: peek.activations for peek in peeks})
@@ -178,7 +178,7 @@ def test_the_record_is_json(both: Evidence) -> None:
 
 @pytest.mark.parametrize("label", ["dog", 2, -1])
 def test_an_unknown_class(both: Evidence, label: str | int) -> None:
-    """The error lists the classes."""
+    """The error for an unknown class lists the known classes."""
     with pytest.raises(UnknownName, match="cat, flower"):
         both.total(label)
 
@@ -198,7 +198,7 @@ def test_classes_by_name_or_number(chelsea: Path) -> None:
 
 
 def test_shares_of_cells() -> None:
-    """Each cell's evidence is distributed over pixels by overlap; the part beyond the border goes to the pixels inside."""
+    """A cell's evidence is distributed over the pixels that the cell overlaps; pixels at the border get the part beyond it."""
     np.testing.assert_allclose(shares(2, (0, 4), (0, 4), 4, 1), [[0.5, 0], [0.5, 0], [0, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (1, 5), (0, 6), 3, 0.5), [[0.5, 0], [0.5, 0.5], [0, 0.5]])
     np.testing.assert_allclose(shares(2, (-2, 4), (0, 4), 4, 1).sum(axis=0), 1)

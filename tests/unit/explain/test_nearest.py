@@ -46,7 +46,7 @@ def test_the_nearest_come_first(made: Classifier, album: ReferencePhotos, chelse
 
 
 def test_a_folder_without_photos(made: Classifier, tmp_path: Path) -> None:
-    """The error refers to ``godeeper doctor``."""
+    """The error for a folder without usable photos refers to ``godeeper doctor``."""
     (tmp_path / "cat").mkdir()
     (tmp_path / "cat" / "a.jpg").write_text("no photo")
     with pytest.raises(OptionError, match="godeeper doctor"):

@@ -1,4 +1,4 @@
-"""Exports: their metadata, and their agreement with the classifier; an export that disagrees is not written."""
+"""Exports contain their metadata and agree with the classifier; an export that disagrees is not written."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_invalid_requests(made: Classifier, tmp_path: Path, chelsea: Path) -> No
 def test_openvino_that_is_not_installed(
     made: Classifier, tmp_path: Path, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error names the missing package."""
+    """If OpenVINO is not installed, the error names the missing package."""
 
     def missing(name: str) -> None:
         raise ImportError(name)
@@ -156,9 +156,9 @@ def test_openvino_that_is_not_installed(
 
 @pytest.mark.peers
 def test_openvino_agrees(made: Classifier, tmp_path: Path, photos: list[Path]) -> None:
-    """OpenVINO's files, read again, give the probabilities of a classifier with an OOD model, and contain its metadata.
+    """OpenVINO's files give the probabilities of a classifier with an OOD model, and contain the classifier's metadata.
 
-    ``test_every_combination`` has none.
+    In ``test_every_combination``, the classifiers have no OOD model.
     """
     package = pytest.importorskip("openvino")
     familiar = made.predict_proba(photos).max()
@@ -180,7 +180,7 @@ def test_openvino_agrees(made: Classifier, tmp_path: Path, photos: list[Path]) -
     "preprocessing", [{}, {"fit": "crop"}, {"filter": "tf2015"}], ids=["as trained", "crop", "tf2015"]
 )
 def test_torch_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str, Any]) -> None:
-    """The PyTorch program, read again, gives the classifier's probabilities and contains its metadata."""
+    """The exported PyTorch program gives the classifier's probabilities, and contains the classifier's metadata."""
     torch = pytest.importorskip("torch")
     original = classifier(("mixed/tower_2/conv", "mixed_1/join"), preprocessing=preprocessing)
     certificate = export(original, tmp_path / "cars.pt2", "torch", photos)
@@ -195,7 +195,7 @@ def test_torch_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[st
 
 @pytest.fixture(scope="module")
 def graphs() -> Callable[[Any, str, Classifier], Export]:
-    """``make_export``, once for each target and precision: no graph depends on the engine, and OpenVINO needs seconds for one."""
+    """A cached ``make_export``.  Graphs do not depend on the engine, so each target and precision needs only one."""
     kept: dict[tuple[str, bool], Export] = {}
 
     def graph(make_export: Any, target: str, classifier: Classifier) -> Export:
@@ -252,7 +252,7 @@ def test_every_combination(
 
 
 def test_8_bits_of_another_engine(tmp_path: Path, photos: list[Path]) -> None:
-    """If engines differ by more than the tolerance, the error names the classifier's engine and what to try."""
+    """If engines differ by more than the tolerance, the error names the classifier's engine and suggests another."""
     pytest.importorskip("openvino")
     original = replace(classifier(), calibration=load(precision="int8").calibration, engine="openvino")
     with pytest.raises(ParityError, match=r"computed by openvino int8; try another --engine"):

@@ -28,7 +28,7 @@ SIZES = [(1, 1), (1, 7), (120, 90), (299, 299), (300, 299), (300, 451), (1301, 8
 
 
 def session(preprocess: Preprocess) -> onnxruntime.InferenceSession:
-    """A session of the steps of ``preprocess`` alone."""
+    """Return an ONNX Runtime session that runs only the steps of ``preprocess``."""
     nodes = photo_nodes("photo", "planes", preprocess)
     graph = helper.make_graph(
         nodes.nodes,
@@ -65,7 +65,7 @@ def test_extremes_stay_within_bytes() -> None:
 
 
 def test_an_older_pillow_takes_the_width_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With Pillow older than 13, the graph never transposes the photo."""
+    """Pillow before version 13 resizes the width first, so the graph for it never transposes the photo."""
     kinds = {node.op_type for node in photo_nodes("photo", "planes", Preprocess()).nodes}
     monkeypatch.setattr(graph_photo, "pillow_version", lambda: 12)
     older = {node.op_type for node in photo_nodes("photo", "planes", Preprocess()).nodes}

@@ -23,7 +23,7 @@ from godeeper.weights.file import WeightsFile
 from godeeper.weights.registry import find
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (299, 299, 3), np.uint8)
-"""A photo of the network's own size, which is not resized."""
+"""A photo of the size of the network's input, so it is not resized."""
 
 EXPECTED: dict[str, Any] = {
     "unit": PIXELS / 255,
@@ -58,7 +58,7 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=EXPECTED)
 def scaled(theirs: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Scaled]:
-    """These weights, added with each scaling."""
+    """The third-party weights, added with each scaling in turn."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GODEEPER_CACHE", str(tmp_path_factory.mktemp("cache")))
         assert main(["weights", "add", str(theirs), "--name", "mine", "--scaling", request.param]) == 0
@@ -72,7 +72,7 @@ def test_looks_and_the_page_use_it(scaled: Scaled) -> None:
 
 
 def test_exports_use_it(scaled: Scaled, tmp_path: Path) -> None:
-    """An exported ONNX file scales the photo itself: it returns the probabilities of the classifier."""
+    """An exported ONNX file contains the scaling, and returns the probabilities of the classifier."""
     like = classifier()
     made = Classifier(like.head, "mine", scaled.file.sha256, scaled.file.description.preprocessing)
     export(made, tmp_path / "x.onnx", "onnx", [PIXELS])

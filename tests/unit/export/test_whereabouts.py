@@ -59,7 +59,7 @@ def test_absolute_names_of_earlier_versions(tmp_path: Path, classifier: Path) ->
     "report", ["", "[]", "{}", '{"provenance": {"folder": 3}}', '{"provenance": {"folder": "a\\u0000"}}', "{" * 9000]
 )
 def test_not_found(tmp_path: Path, classifier: Path, monkeypatch: pytest.MonkeyPatch, report: str) -> None:
-    """The error lists the searched folders and the option in one line, for any content of the report."""
+    """If the photos are not found, the one-line error lists the searched folders and the option, for any content of the report."""
     monkeypatch.chdir(tmp_path)
     classifier.with_suffix(".json").write_text(report)
     with pytest.raises(OptionError, match="--photos") as error:

@@ -1,4 +1,4 @@
-"""The parts of executors that need no Ray: names, chunks, kept results, packed work, serialised batches."""
+"""The parts of executors that do not need Ray: names, chunks, stored results, packed work and serialised batches."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_other_names(name: str) -> None:
 def test_no_ray(
     chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
-    """Without Ray, one line names the extra, before anything is written."""
+    """If Ray is not installed, a one-line error names the extra to install, and nothing is written."""
     monkeypatch.setitem(sys.modules, missing, None)
     assert main(["embed", str(chelsea), "--out", str(tmp_path / "out.npz"), "--on", "ray"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -60,7 +60,7 @@ def test_no_ray(
 
 
 def test_chunks() -> None:
-    """Chunks cover the items in order, and their number is limited."""
+    """Chunks cover the items in order, and the number of chunks is limited."""
     assert [list(chunk) for chunk in cut(range(5), 2)] == [[0, 1], [2, 3], [4]]
     assert chunk_size(10) == CHUNK
     assert len(cut(range(3_000_001), chunk_size(3_000_001))) <= MOST_CHUNKS
@@ -78,7 +78,7 @@ def batches() -> list[Batch]:
 
 
 def same(one: Batch, other: Batch) -> bool:
-    """Whether two batches are equal, bit for bit."""
+    """Return whether two batches are equal, bit for bit."""
     return (one.names, one.errors, one.notes, list(one.features)) == (
         other.names,
         other.errors,
@@ -93,7 +93,7 @@ def test_batches_as_bytes() -> None:
 
 
 def test_regrouped_batches() -> None:
-    """Groups have the requested number of rows; photos without features do not count."""
+    """Regrouped batches have the requested number of rows; photos without features do not count."""
     groups = list(regrouped(batches(), 3))
     assert [group.names for group in groups] == [("a", "b\udcff", "c", "d"), ("e", "f")]
     assert [len(group.features["x"]) for group in groups] == [3, 1]
@@ -102,7 +102,7 @@ def test_regrouped_batches() -> None:
 
 
 def test_kept_results(tmp_path: Path) -> None:
-    """A kept result is found by its chunk's content, but not after damage, with a changed photo or other settings."""
+    """A stored result is found by its chunk's content, and not used if it is damaged or a photo or setting has changed."""
     photo = tmp_path / "a.jpg"
     photo.write_bytes(b"1")
     entries = list(entries_of([photo]))
@@ -175,7 +175,7 @@ def test_weights_travel_once(tmp_path: Path) -> None:
 
 
 def test_a_chunk_that_kills() -> None:
-    """A chunk is refused after too many attempts that did not finish; an attempt that finishes leaves no file."""
+    """A chunk is refused after too many unfinished attempts; a finished attempt leaves no file."""
     with counted("run-1", "killed", 2):
         pass
     attempts = cache_folder() / ATTEMPTS / "run-2"
@@ -187,7 +187,7 @@ def test_a_chunk_that_kills() -> None:
 
 
 def test_errors_of_workers() -> None:
-    """An error that the input caused has the same class in the driver; any other error includes its traceback."""
+    """An error that the input caused keeps its class when the driver raises it; any other error includes its traceback."""
     assert isinstance(restored(*described(WeightsError("bad"))), WeightsError)
     assert isinstance(restored(*described(OSError(errno.ENOSPC, "No space left on device", "/x"))), OutputError)
     for shortage in (MemoryError(), RuntimeError("Failed to allocate memory for requested buffer of size 9")):

@@ -36,7 +36,7 @@ extract_folder(Path(sys.argv[1]), Path(sys.argv[2]), lambda *numbers: print(*num
 
 
 def make_photos(folder: Path, count: int) -> Photos:
-    """Write small photos of noise, each different."""
+    """Write ``count`` different small photos of noise, and return their paths and hashes."""
     folder.mkdir(exist_ok=True)
     for number in range(count):
         noise = np.random.default_rng(number).integers(0, 256, (20 + number % 7, 24, 3), np.uint8)
@@ -57,7 +57,7 @@ def pixel_hash(path: Path) -> str:
 def extract_folder(
     folder: Path, store: Path, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, np.ndarray]:
-    """Extract the features of a folder; other processes run it."""
+    """Return the features of a folder's photos.  Tests call this function in other processes."""
     with ResultStore(store) as opened:
         return extract(godeeper.load(), photos_in(folder), CHEAP, opened, progress)
 
@@ -74,7 +74,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def runs(net: Network, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The batch size of each run of the engine."""
+    """The batch sizes of the engine's runs, recorded during a test."""
     counted: list[int] = []
     run = net.engine.run
 
@@ -136,7 +136,7 @@ def test_a_photo_is_computed_once(net: Network, photos: Photos, path: Path, runs
 
 
 def test_a_tensor_is_computed_once(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """A second tensor is computed for all photos, and a stored tensor for none."""
+    """If a second tensor is requested, it is computed for all photos, and the stored tensor is not computed again."""
     with ResultStore(path) as store:
         extract(net, photos[:4], ["conv"], store)
         both = extract(net, photos[:6], CHEAP, store)
@@ -155,7 +155,7 @@ def test_the_same_pixels_twice(net: Network, photos: Photos, path: Path, runs: l
 
 
 def test_progress(net: Network, photos: Photos, path: Path) -> None:
-    """Stored photos count as done at once; the last report counts all."""
+    """Progress counts photos with stored features at once, and its last report counts all photos."""
     reports: list[tuple[int, int]] = []
     with ResultStore(path) as store:
         extract(net, photos[:5], CHEAP, store)
@@ -187,7 +187,7 @@ def test_no_photos(net: Network, path: Path) -> None:
 
 
 def test_a_photo_that_cannot_be_decoded(net: Network, photos: Photos, path: Path, runs: list[int]) -> None:
-    """The error names the photo, no values replace it, and the batches before it are stored."""
+    """A photo that cannot be decoded raises an error with its name, and the batches before that photo are stored."""
     photos[10][0].write_bytes(photos[10][0].read_bytes()[:60])
     with ResultStore(path) as store:
         with pytest.raises(PhotoError, match=r"0010\.png"):
@@ -223,7 +223,7 @@ def test_killed_while_it_computes(photos: Photos, path: Path, tmp_path: Path) ->
     for _ in range(3):
         process = subprocess.Popen([sys.executable, "-c", RUN, folder, path], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        assert process.stdout.readline()  # stored features have been read, and the network is about to start
+        assert process.stdout.readline()  # the process has read the stored features and is about to start the network
         time.sleep(moments.uniform(0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.wait(30)

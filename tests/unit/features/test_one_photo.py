@@ -29,7 +29,7 @@ def nine(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.mark.parametrize("place", [0, 8])
 def test_embed(nine: list[Path], place: int) -> None:
-    """``embed`` gives the same features."""
+    """``embed`` gives a photo the same features alone and with others."""
     among = np.concatenate([batch.features[ADDRESS] for batch in stream(load(), nine, [ADDRESS])])
     [alone] = stream(load(), [nine[place]], [ADDRESS])
     np.testing.assert_array_equal(alone.features[ADDRESS][0], among[place])
@@ -37,7 +37,7 @@ def test_embed(nine: list[Path], place: int) -> None:
 
 @pytest.mark.parametrize("place", [0, 8])
 def test_top(nine: list[Path], place: int) -> None:
-    """``top`` finds the same values at the same places."""
+    """``top`` finds the same values at the same places in a photo alone and with others."""
     tensor = resolve_one(load().blueprint, FILTERS)
     among, alone = (top_photos(load(), paths, tensor, 9).filters for paths in (nine, [nine[place]]))
     for some, [one] in zip(among, (found.activations for found in alone), strict=True):

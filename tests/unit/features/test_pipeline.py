@@ -52,7 +52,7 @@ def places(batch: InputBatch) -> str:
     [("", []), ("abcd", ["ab", "cd"]), ("abc", ["ab", "c"]), ("aXYbZ", ["aXYb", "Z"]), ("XY", ["XY"])],
 )
 def test_batches_are_full_of_inputs(names: str, expected: list[str]) -> None:
-    """A batch has the given number of inputs; unreadable photos keep their place and do not count."""
+    """A batch has the given number of inputs; unreadable photos keep their position and do not count as inputs."""
     batches = list(input_batches(decoded(names), 2))
     assert [places(batch) for batch in batches] == expected
     for batch in batches:
@@ -66,7 +66,7 @@ def test_a_file_is_computed_once() -> None:
 
 
 def test_an_unreadable_photo_is_an_entry_with_its_error(net: Network, tmp_path: Path) -> None:
-    """A missing file and unexpected pixels are errors of their entries."""
+    """For a missing file or unexpected pixels, the entry of the photo contains the error."""
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     decode_entry = Decode(net.preprocess)
     missing, planes = decode_entry(Entry(0, tmp_path / "none.png"))

@@ -18,7 +18,7 @@ import pytest
 from godeeper.features.store import ResultStore, connect, damaged_copy, feature_key, feature_recipe
 
 BATCHES, BATCH, CHANNELS = 60, 8, 1000
-MANY = 800  # number of batches; writing them takes longer than the processes here run
+MANY = 800  # number of batches; writing them takes longer than the processes in these tests are allowed to run
 MOMENTS = 10
 SHA256 = "0" * 64
 
@@ -39,7 +39,7 @@ def features(batch: int) -> dict[bytes, np.ndarray]:
 
 
 def write_missing(path: Path, batches: int = BATCHES, told: Callable[[], None] = lambda: None) -> None:
-    """Look up the batches and write the missing ones, as every run does."""
+    """Look up the batches and write the missing ones, as every run does; call ``told`` before the writing."""
     with ResultStore(path) as store:
         for batch in range(batches):
             wanted = features(batch)
@@ -93,7 +93,7 @@ def test_killed_at_any_moment(path: Path) -> None:
     for number in range(MOMENTS):
         process = subprocess.Popen([sys.executable, "-c", WRITER, path], stdout=subprocess.PIPE)
         assert process.stdout is not None
-        if number % 3:  # otherwise it is killed while it starts or opens the file
+        if number % 3:  # otherwise the process is killed while it starts or opens the file
             process.stdout.readline()
             time.sleep(moments.uniform(0, 0.06))
         else:
@@ -212,7 +212,7 @@ def test_the_longest_unused_go_first(path: Path) -> None:
         for batch in range(BATCHES):
             store.put_many(features(batch))
         store.connection.execute("UPDATE feature SET used = rowid")
-        assert_same(store.get_many(features(0)), features(0))  # used now, so the most recent
+        assert_same(store.get_many(features(0)), features(0))  # reading batch 0 makes it the most recently used
         before = BATCHES * BATCH * CHANNELS * 2
         removed = store.trim(before // 2)
         assert 0 < removed < BATCHES * BATCH

@@ -73,7 +73,7 @@ def test_photos_are_taken_as_they_are_needed(net: Network, photos: list[Path]) -
     for number in range(1, 4):
         next(batches)
         assert taken <= (number + 1) * BATCH_SIZE + AHEAD
-    batches.close()  # type: ignore[attr-defined]  # it is a generator
+    batches.close()  # type: ignore[attr-defined]  # ``batches`` is a generator
 
 
 def test_every_kind_of_photo(net: Network, chelsea: Path) -> None:
@@ -118,7 +118,7 @@ def test_large_jpegs_are_reduced(net: Network, large: Path) -> None:
 
 
 def test_eight_bits_keep_less(net: Network, large: Path) -> None:
-    """In int8 the shorter side keeps at least twice the network's side; the mean difference is below one level."""
+    """In int8 a JPEG's shorter side stays at least twice as long as the network's input; the mean difference is below one level."""
     small = load(engine="onnxruntime", precision="int8")
     assert (least_side(net), least_side(small)) == (3 * 299, 2 * 299)
     medium = Image.open(large).resize((1196, 1794), Image.Resampling.BICUBIC)
@@ -137,7 +137,7 @@ def test_eight_bits_keep_less(net: Network, large: Path) -> None:
     [(None, (1800, 2706)), (901, (1800, 2706)), (900, (900, 1353)), (450, (450, 677)), (1, (225, 339))],
 )
 def test_the_least_side_is_kept(large: Path, least: int | None, expected: tuple[int, int]) -> None:
-    """A JPEG is reduced by the largest of 2, 4 and 8 that its shorter side allows, and the photo has a note."""
+    """A JPEG is reduced by the largest factor of 2, 4 and 8 that its shorter side allows, and the photo has a note."""
     photo = decode(large, least_side=least)
     assert photo.size == expected
     assert any(note.startswith("decoded at 1/") for note in photo.notes) == (expected != (1800, 2706))

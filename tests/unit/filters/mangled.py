@@ -1,7 +1,7 @@
 """Damaged index files: each seed always gives the same file, with one or more faults.
 
-Three kinds: bytes changed; other values in the header; other numbers in the arrays. The last two have a correct hash,
-so they reach the code after the hash check.
+There are three kinds: changed bytes, other values in the header, and other numbers in the arrays.  Files of the last two
+kinds have a correct hash, so they reach the code after the hash check.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ WORDS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\xc0\x7f",
 
 
 def header_of(content: bytes) -> dict[str, Any]:
-    """The header of an index."""
+    """Return the header of an index."""
     found: dict[str, Any] = json.loads(content[START : START + int.from_bytes(content[START - 8 : START], "little")])
     return found
 
 
 def sealed(content: bytes, header: Any, arrays: Mapping[str, NDArray[Any]] | None = None) -> bytes:
-    """An index with another header, other numbers at the start of some arrays, and a correct hash."""
+    """Return the index with another header, other numbers at the start of ``arrays``, and a correct hash."""
     size = int.from_bytes(content[START - 8 : START], "little")
     body = bytearray(content[START + size + -(START + size) % 64 :])
     table = header_of(content)["arrays"]
@@ -50,7 +50,7 @@ def sealed(content: bytes, header: Any, arrays: Mapping[str, NDArray[Any]] | Non
 
 
 def mangled(content: bytes, seed: int) -> bytes:
-    """The index with the faults that ``seed`` selects."""
+    """Return the index with the faults that ``seed`` selects."""
     dice = random.Random(seed)
     header = header_of(content)
     match dice.randrange(5):
@@ -70,7 +70,7 @@ def mangled(content: bytes, seed: int) -> bytes:
 
 
 def outcome(path: Path) -> str:
-    """Return an empty text if an index is refused in one line or its filters can be written as JSON; otherwise the fault."""
+    """Return "" if an index is refused in one line or its filters can be written as JSON, and otherwise the fault."""
     try:
         index = read_index(path)
         for address in ADDRESSES:

@@ -14,7 +14,7 @@ from godeeper.weights.file import Description, expected_tensors, write
 
 
 def random_network(folder: Path, architecture: str, dialect: str, zeros: tuple[str, ...] = ()) -> Network:
-    """A network whose activations keep their order of magnitude; the kernels of the convolutions ``zeros`` are zero."""
+    """Return a network whose activations keep their order of magnitude; the convolutions ``zeros`` have kernels of zeros."""
     random = np.random.default_rng(0)
     blueprint = in_dialect(BLUEPRINTS[architecture], dialect)
     tensors = {}

@@ -13,7 +13,7 @@ from godeeper.filters.visualisation import visualise
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two steps of gradient ascent are enough for these tests."""
+    """Use two steps of gradient ascent, which are enough for these tests."""
     made = visualise.Settings
     monkeypatch.setattr(visualise, "Settings", lambda: made(steps=2))
 

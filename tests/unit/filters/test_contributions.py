@@ -1,4 +1,4 @@
-"""Contributions: the sum is exact, in every network and at every depth; switched-off filters; listeners; errors."""
+"""Contributions add up exactly in every network and at every depth; also switched-off filters, listeners and errors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADDRESS = "mixed_4/tower_1/conv_4[17]"
 
 @pytest.mark.parametrize("depth", [1, 3])
 def test_it_adds_up_for_every_convolution(net: Network, chelsea: Path, depth: int) -> None:
-    """Bias and terms give the value before the ReLU, at random cells of all 94 convolutions."""
+    """Bias and terms add up to the value before the ReLU, at random cells of all 94 convolutions."""
     found = list(cases(net, chelsea, cells=2, depth=depth))
     assert len(found) == 188
     assert max(case.error for case in found) <= TOLERANCE
@@ -46,15 +46,15 @@ def test_it_adds_up_in_every_network(architecture: str, dialect: str, chelsea: P
 
 
 def test_switching_off(net: Network, chelsea: Path) -> None:
-    """Without the greatest contributors, the engine's value changes by their sum, and more than without random ones."""
+    """If the greatest contributors are set to zero, the value changes by their sum, and by more than for random ones."""
     found = list(cases(net, chelsea, cells=1, off=True, peak=True))
     assert max(case.off_error for case in found) <= TOLERANCE
-    assert share_greater(found, "magnitude") >= 0.9  # 0.967 of 4,700 cases in bench/studies; these are 94
+    assert share_greater(found, "magnitude") >= 0.9  # 0.967 in 4,700 cases in bench/studies; here there are 94 cases
     assert share_greater(found, "positive") >= 0.95
 
 
 def test_a_silent_filter(net: Network, chelsea: Path) -> None:
-    """A filter that is inactive everywhere has a value before the ReLU, and contributes nothing to its listeners."""
+    """A filter that is inactive everywhere has a value before the ReLU, and contributes nothing to filters that read it."""
     found = net.contributions(chelsea, "mixed_8/tower/conv_1[7]")
     assert (found.is_inactive, found.is_silent) == (True, True)
     assert {listener.value for listener in found.listeners} == {0.0}
@@ -69,7 +69,7 @@ def test_all_the_way_to_the_photo(net: Network, chelsea: Path) -> None:
 
 @pytest.mark.parametrize("address", ["conv[3]", "mixed/tower_2/conv[3]", ADDRESS])
 def test_the_default_cell_has_the_greatest_value(net: Network, chelsea: Path, address: str) -> None:
-    """The default cell has the maximum before the ReLU, and its value is that of a peek."""
+    """The default cell has the maximum before the ReLU, and that value equals the value in a peek."""
     found = net.contributions(chelsea, address)
     plane = net.peek(chelsea, address.replace("[", "/batchnorm[")).activations[0, 0]
     assert found.value == plane.max() == plane[found.cell.row, found.cell.column]
@@ -86,7 +86,7 @@ def test_a_dead_filter_has_a_cell(chelsea: Path, tmp_path: Path) -> None:
 
 
 def test_terms_are_named_as_read_and_by_origin(net: Network, chelsea: Path) -> None:
-    """Behind a join and a pool, a term is the channel that is read, and its origin is the filter of a convolution."""
+    """Behind a join or a pool, a term names the channel that is read and, as its origin, the filter of a convolution."""
     joined = {term.channel: term for term in net.contributions(chelsea, "mixed_1/conv[3]").terms}
     assert (joined[86].tensor.address, joined[86].origin.address) == ("mixed/join[86]", "mixed/tower/conv_1[22]")
     read = net.contributions(chelsea, "mixed/tower_2/conv[3]").terms[0]
@@ -103,7 +103,7 @@ def test_taps(net: Network, chelsea: Path) -> None:
 
 
 def test_a_filter_of_a_join_is_the_one_it_copies(net: Network, chelsea: Path) -> None:
-    """The result is that of the branch's filter, with a note."""
+    """For a filter of a join, the result is that of the branch's filter, with a note."""
     found = net.contributions(chelsea, "mixed/join[86]")
     assert found.tensor.address == "mixed/tower/conv_1[22]"
     assert found.notes == ("mixed/join[86] is a copy of mixed/tower/conv_1[22]",)
@@ -118,7 +118,7 @@ def test_all_filters_between_are_inactive(net: Network, chelsea: Path) -> None:
 
 
 def test_depth_ends_at_the_photo(net: Network, chelsea: Path) -> None:
-    """In the result, ``depth`` is at most the number of convolutions up to the photo."""
+    """In the result, ``depth`` is at most the number of convolutions between the filter and the photo."""
     assert net.contributions(chelsea, "conv_1[13]", depth=10**9).depth == 2
 
 
@@ -133,7 +133,7 @@ def test_local_response_normalisation_is_noted(chelsea: Path, tmp_path: Path) ->
     "address", ["conv_4[9]", "mixed_2/conv[4]", "mixed_8/tower/conv_1[8]", "mixed_9/tower/mixed/conv[2]"]
 )
 def test_a_listener_has_the_filter_as_its_term(net: Network, chelsea: Path, address: str) -> None:
-    """The value that a filter passes to a listener equals the filter's term in the listener's contributions at that cell."""
+    """A listener is a filter that reads this one; its value equals this filter's term in the listener's contributions."""
     found = net.contributions(chelsea, address)
     assert not found.is_silent
     for listener in (*found.listeners[:2], found.by_weight()[0]):
@@ -181,7 +181,7 @@ POOLS = [
 
 @pytest.mark.parametrize("op", POOLS, ids=str)
 def test_pools_pass_coefficients_back(op: Pool) -> None:
-    """Σ coefficient · output is Σ coefficient · input, on a part of the map."""
+    """Coefficients passed back through a pool keep the sum: Σ coefficient · output equals Σ coefficient · input."""
     random = np.random.default_rng(0)
     planes = random.normal(size=(3, 10, 10)).astype(np.float32)
     side = {"VALID": 2, "CEIL": 5}.get(op.padding, 10)
@@ -232,7 +232,7 @@ def test_the_picture_is_the_same_every_time(net: Network, chelsea: Path) -> None
 def test_what_is_refused(
     net: Network, chelsea: Path, address: str, options: dict[str, Any], error: type, reason: str
 ) -> None:
-    """The error says in one line what was given and what was expected."""
+    """An invalid request raises a one-line error that states what was given and what was expected."""
     with pytest.raises(error, match=r"^[^\n]*$") as raised:
         net.contributions(chelsea, address, **options)
     assert reason in str(raised.value)

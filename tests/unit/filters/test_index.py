@@ -62,7 +62,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ResultStore]:
 
 
 def build(net: Network, folder: Path, store: ResultStore, top: int = TOP) -> Indexed:
-    """The index of a folder."""
+    """Return the index of a folder."""
     return build_index(net, named_sources(photos_in([folder]), folder), store, top)
 
 
@@ -74,7 +74,7 @@ def built(net: Network, album: Path, store: ResultStore) -> Indexed:
 
 @pytest.fixture(scope="module")
 def index(built: Indexed, tmp_path_factory: pytest.TempPathFactory) -> FilterIndex:
-    """The album's index, opened."""
+    """The album's index, opened for lookups."""
     path = tmp_path_factory.mktemp("index") / "album.index"
     path.write_bytes(built.content)
     return read_index(path)
@@ -112,7 +112,7 @@ def test_all_filters_equal_brute_force(net: Network, album: Path, index: FilterI
 
 @pytest.mark.parametrize("address", ["mixed/tower_2/conv[3,7]", "mixed_3/join[5,480,700]", "mixed_10/join[1700]"])
 def test_a_lookup_is_a_search_of_the_folder(net: Network, album: Path, index: FilterIndex, address: str) -> None:
-    """Photos, values, places and boxes are the same, even for filters that a join copies from a convolution or a pool."""
+    """A lookup gives the photos, values, places and boxes of a search, even for filters that a join copies."""
     tensor = resolve_one(net.blueprint, address)
     search = top_photos(net, [Path(each) for each in photos_in([album])], tensor, TOP)
     found = look_up(index, resolve_one(index.blueprint, address), TOP, album)
@@ -168,7 +168,7 @@ def test_one_photo_more_is_computed_like_all(net: Network, album: Path, built: I
 
 
 class Elsewhere(Here):
-    """An executor that behaves like one with other processes: it pickles the stages, and gives them three photos at a time."""
+    """Pickles the stages and gives them three photos at a time, as an executor with other processes would."""
 
     is_remote = True
 
@@ -178,14 +178,14 @@ class Elsewhere(Here):
 
 
 def test_computed_elsewhere(net: Network, album: Path, built: Indexed, tmp_path: Path) -> None:
-    """The bytes do not depend on where and in which groups photos are computed."""
+    """The index has the same bytes wherever its photos are computed, and however they are grouped."""
     sources = named_sources(photos_in([album]), album)
     with ResultStore(tmp_path / "store.sqlite") as store:
         assert build_index(net, sources, store, TOP, executor=Elsewhere()).content == built.content
 
 
 def test_the_ranking_does_not_depend_on_the_order() -> None:
-    """Photos may come in any order and grouping, with many equal values, constant maps and dead filters."""
+    """The ranking is the same for any order and grouping of photos, even with equal values, constant maps and dead filters."""
     draw = np.random.default_rng(7)
     photos, filters = 40, 50
     values = draw.integers(0, 4, (photos, filters)).astype(np.float32) / np.float32(4)
@@ -210,7 +210,7 @@ def test_the_ranking_does_not_depend_on_the_order() -> None:
 
 
 def test_maxima_of_constant_maps() -> None:
-    """The cell is the first of several maxima, and a constant map has none."""
+    """If a map has several maxima, the first one's cell is stored; for a constant map no cell is stored."""
     maps = np.array([[[[0, 2], [2, 1]], [[3, 3], [3, 3]], [[5, 1], [1, 5]]]], np.float32)
     values, cells = maxima(maps)
     assert values.tolist() == [[2, 3, 5]]
@@ -219,7 +219,7 @@ def test_maxima_of_constant_maps() -> None:
 
 @pytest.mark.parametrize("address", ["mixed/tower_2/conv:raw", "conv", "mixed/tower_2/pool", "pool_3"])
 def test_what_an_index_does_not_hold(index: FilterIndex, address: str) -> None:
-    """Raw convolutions, pools within a branch and the last layers of the network are refused."""
+    """Looking up raw convolutions, pools within a branch or the last layers of the network raises an error."""
     if address == "conv":
         tensor = resolve_one(index.blueprint, "conv/Conv2D")
     elif address.endswith(":raw"):
@@ -256,7 +256,7 @@ def test_damage_is_found(built: Indexed, tmp_path: Path) -> None:
 
 
 def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
-    """Headers that do not fit are refused, even with a valid hash."""
+    """An index with a header that does not fit is refused, even if its hash is valid."""
     header = header_of(built.content)
     path = tmp_path / "b.index"
     changes: list[dict[str, object]] = [
@@ -294,7 +294,7 @@ def test_a_valid_hash_is_not_enough(built: Indexed, tmp_path: Path) -> None:
     ],
 )
 def test_numbers_that_mean_nothing(built: Indexed, tmp_path: Path, name: str, values: NDArray[Any]) -> None:
-    """Impossible photos, cells, sizes and values are refused when they are looked up, even with a valid hash."""
+    """Impossible photo numbers, cells, sizes and values raise an error in a lookup, even if the index has a valid hash."""
     path = tmp_path / "c.index"
     path.write_bytes(sealed(built.content, header_of(built.content), {name: values}))
     with pytest.raises(IndexFileError, match="damaged"):
@@ -326,7 +326,7 @@ def test_photos_that_cannot_be_read(net: Network, album: Path, store: ResultStor
 
 
 def test_repairs_are_remembered(net: Network, chelsea: Path, store: ResultStore, tmp_path: Path) -> None:
-    """A photo keeps the notes of its first computation."""
+    """A photo keeps its notes on repairs when a later index reuses its stored values."""
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "cut.jpg").write_bytes(chelsea.read_bytes()[:-2])
     first, second = (build(net, tmp_path / "odd", store) for _ in range(2))

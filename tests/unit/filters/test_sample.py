@@ -75,7 +75,7 @@ def test_top_of_the_sample(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_folder_called_sample_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder named ``sample`` in the working folder takes precedence over the sample pictures."""
+    """A folder ``sample`` in the working folder takes precedence over godeeper's sample pictures."""
     from godeeper.cli.top import is_sample
 
     monkeypatch.chdir(tmp_path)

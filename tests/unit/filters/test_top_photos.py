@@ -45,7 +45,7 @@ def search(net: Network, album: Path) -> Search:
 
 
 def test_the_greatest_values_come_first(net: Network, album: Path, search: Search) -> None:
-    """The ranking equals that of single peeks, and equal files count once."""
+    """The ranking equals that of separate peeks at all photos, and identical files count once."""
     paths = [path for path in map(Path, photos_in([album])) if path.name not in ("bad.jpg", "copy.png")]
     values = np.array([net.peek(path, ADDRESS).maximum for path in paths])  # (photos, 2)
     for found, column in zip(search.filters, values.T, strict=True):
@@ -57,7 +57,7 @@ def test_the_greatest_values_come_first(net: Network, album: Path, search: Searc
 
 
 def test_the_cell_has_the_maximum(net: Network, search: Search) -> None:
-    """The cell has the stated value, and its place on the photo is within its receptive field."""
+    """The stated cell has the stated value, and its square on the photo is within its receptive field."""
     for found in search.filters:
         activation = found.activations[0]
         plane = net.peek(activation.path, found.tensor.address).activations[0, 0]
@@ -86,7 +86,7 @@ def test_progress(net: Network, tmp_path: Path) -> None:
 
 
 def test_partial_results_merge_in_any_order(net: Network, album: Path) -> None:
-    """The result is the same for any division of the photos, even if a file is in two parts."""
+    """The result is the same however the photos are divided into parts, even if two parts contain the same file."""
     tensor = resolve_one(net.blueprint, ADDRESS)
     entries = list(entries_of(map(Path, photos_in([album]))))
     stages = (
@@ -94,7 +94,7 @@ def test_partial_results_merge_in_any_order(net: Network, album: Path) -> None:
         Forward(net.engine, plan(net.blueprint, [key_of(tensor)])),
         ReduceToTop(tensor, 3, net.preprocess),
     )
-    decode_entry, forward, reduce = pickle.loads(pickle.dumps(stages))  # noqa: S301 (own data, as a worker receives it)
+    decode_entry, forward, reduce = pickle.loads(pickle.dumps(stages))  # noqa: S301 (the test's own data, as a worker receives it)
     parts = [reduce(batch) for batch in compute_batches(entries, decode_entry, forward, batch_size=1)]
     whole = merged(compute_batches(entries, decode_entry, forward, batch_size=1), reduce, TopResult(3))
     a, b, c = copy.deepcopy((parts[::3], parts[1::3], parts[2::3]))
@@ -151,7 +151,7 @@ def test_refused_searches(net: Network, chelsea: Path, address: str, top: int) -
 
 
 def test_picture(search: Search) -> None:
-    """The PNG has its provenance, and the crop has a frame around the cell."""
+    """The PNG contains its provenance, and each crop has a frame around the cell."""
     with Image.open(io.BytesIO(png(search.filters[0]))) as image:
         notes = dict(image.info)
     assert notes["godeeper:address"] == "mixed/tower_2/conv[3]"
@@ -167,6 +167,6 @@ def test_a_deleted_photo(search: Search, tmp_path: Path) -> None:
 
 
 def test_frames_lie_where_the_cell_does() -> None:
-    """The frame is scaled with the crop."""
+    """The frame around the cell is scaled together with the crop."""
     assert within(Box(20, 10, 30, 20), Box(10, 0, 50, 40), (80, 80)) == (20, 20, 40, 40)
     assert within(Box(45, 35, 50, 40), Box(10, 0, 50, 40), (80, 80)) == (70, 70, 79, 79)

@@ -1,4 +1,4 @@
-"""Pictures that activate filters: the optimisation steps, the values reached, and when a picture is stamped as doubtful."""
+"""Pictures that activate filters: the optimisation steps, the values they reach, and the mark on doubtful pictures."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def net() -> Network:
 
 
 def slope(function: Callable[[Any], float], at: NDArray[Any], direction: NDArray[Any]) -> float:
-    """The slope of a scalar function along a direction, by central differences."""
+    """Return the slope of a scalar function along a direction, computed by central differences."""
     step = 1e-3
     return float((function(at + step * direction) - function(at - step * direction)) / (2 * step))
 
@@ -47,9 +47,9 @@ def slope(function: Callable[[Any], float], at: NDArray[Any], direction: NDArray
 @pytest.mark.parametrize("kind", [Spectrum, Phases])
 @pytest.mark.parametrize("size", [16, 17])
 def test_the_gradient_by_frequencies_points_up(kind: type[Spectrum] | type[Phases], size: int) -> None:
-    """A small step along the gradient changes a linear function of the pictures by the squared length of the gradient.
+    """The gradient with respect to frequencies agrees with central differences of a linear function of the pictures.
 
-    This holds up to a constant factor, except in the first and last column of frequencies, which occur only once in the
+    They agree up to a constant factor, except in the first and last column of frequencies, which occur only once in the
     transform of a real picture.
     """
     pictures = kind(size, 0, 2)
@@ -260,7 +260,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 
 def test_a_sum_of_filters_reaches_more_than_a_picture_of_one(net: Network) -> None:
-    """The picture for the sum of two filters has a greater sum at one place than the picture for either; it is the same each time."""
+    """A picture for the sum of two filters reaches a greater sum in a cell than pictures for either filter, every time the same."""
     tensor = net.tensors("mixed/conv[3,5]")[0]
     settings = Settings(steps=20)
     made = visualise_sum(net, tensor, settings)
@@ -275,7 +275,7 @@ def test_a_sum_of_filters_reaches_more_than_a_picture_of_one(net: Network) -> No
 
 
 def test_a_class_raises_its_logit(tmp_path: Path) -> None:
-    """The picture for each class has a greater logit above the mean of that class than the pictures of the others."""
+    """Of the pictures for all classes, the picture for a class has that class's greatest logit above the mean of its logits."""
     classifier = handmade()
     made = {name: classifier.visualise(name, steps=2) for name in classifier.head.classes}
     assert made["cat"].value > 0
@@ -287,7 +287,7 @@ def test_a_class_raises_its_logit(tmp_path: Path) -> None:
 
 
 def test_a_transparent_picture_has_the_value_that_it_states(tmp_path: Path, net: Network) -> None:
-    """The PNG has an alpha channel, and a peek at that file, over white, finds the stated value."""
+    """The PNG has an alpha channel, and a peek at that file, composited onto white, finds the stated value."""
     (made,) = net.visualise("mixed/conv[3]", steps=STEPS, method="phase", transparent=True)
     path = tmp_path / "made.png"
     path.write_bytes(made.png())
@@ -317,7 +317,7 @@ def test_a_transparent_picture_has_the_value_that_it_states(tmp_path: Path, net:
 def test_directions_that_do_not_exist(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each is refused in one line, and nothing is written."""
+    """A direction that does not exist is refused in one line, and nothing is written."""
     file, out = tmp_path / "my.godeeper", tmp_path / "wanted"
     handmade().save(file)
     given = [each.replace("{file}", str(file)) for each in arguments]

@@ -11,7 +11,7 @@ from godeeper.peek.colour import COLOURS, DIVERGING, table
 
 @pytest.mark.parametrize("name", ["viridis", "magma"])
 def test_maps_are_matplotlibs(name: str) -> None:
-    """Every level is within 2 of 255 of matplotlib's colour map of the same name."""
+    """Every colour differs by at most 2 of 255 levels from matplotlib's colour map of the same name."""
     matplotlib = pytest.importorskip("matplotlib")
     expected = matplotlib.colormaps[name](np.arange(256))[:, :3] * 255
     assert np.abs(table(name) - expected).max() <= 2
@@ -19,7 +19,7 @@ def test_maps_are_matplotlibs(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(COLOURS) - set(DIVERGING)))
 def test_brighter_means_more(name: str) -> None:
-    """Lightness never falls along a sequential map."""
+    """Lightness never decreases along a sequential colour map."""
     luma = table(name).astype(float) @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(luma) >= -0.75).all()
 

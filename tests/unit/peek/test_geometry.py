@@ -28,7 +28,7 @@ from godeeper.photos.preprocess import FILTERS, FITS, Preprocess
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-ADDRESS = "mixed/tower_2/conv/Conv2D"  # before the ReLU, which would hide changes
+ADDRESS = "mixed/tower_2/conv/Conv2D"  # before the ReLU, because the ReLU would hide changes
 CELLS = [(0, 0), (0, 34), (17, 3), (20, 20), (34, 34)]
 FIELD = resolve_one(INCEPTION_V3, ADDRESS).field
 
@@ -56,7 +56,7 @@ def before(net: Network, noise: NDArray[np.float32]) -> NDArray[np.float32]:
 def test_outside_its_field_nothing_changes_a_cell(
     net: Network, noise: NDArray[np.float32], before: NDArray[np.float32], row: int, column: int
 ) -> None:
-    """If everything outside the field is replaced, the cell's values stay the same."""
+    """If everything outside a cell's receptive field is replaced, the cell's values stay the same."""
     left, top, right, bottom = field_box(FIELD, row, column).within(Box(0, 0, 299, 299)).outward()
     other = -noise[::, :, ::-1, ::-1].copy()
     other[:, :, top:bottom, left:right] = noise[:, :, top:bottom, left:right]
@@ -69,7 +69,7 @@ def test_outside_its_field_nothing_changes_a_cell(
 def test_every_edge_of_its_field_changes_a_cell(
     net: Network, noise: NDArray[np.float32], before: NDArray[np.float32], row: int, column: int
 ) -> None:
-    """The field is not too large: changing its outermost row or column on a side inside the input changes the cell."""
+    """Changing the outermost row or column of a cell's receptive field changes the cell, so the field is not too large."""
     left, top, right, bottom = map(int, field_box(FIELD, row, column))
     edges = (
         (left, np.s_[:, :, max(top, 0) : bottom, left : left + 1]),
@@ -114,7 +114,7 @@ def test_a_field_on_the_photo(net: Network, fit: Any, filter: Any, size: tuple[i
 @pytest.mark.parametrize("fit", FITS)
 @pytest.mark.parametrize("filter", FILTERS)
 def test_a_bright_pixel_is_where_it_is(fit: Fit, filter: Filter) -> None:
-    """The mean position of the input pixels that one photo pixel changes agrees with the placement."""
+    """The mean position of the input pixels that one photo pixel changes agrees with the stated placement."""
     preprocess = Preprocess(fit=fit, filter=filter, subtract=0.0)
     pixels = np.zeros((598, 1495, 3), np.uint8)
     x, y = 700, 300
@@ -146,7 +146,7 @@ def seen_by(every: Sequence[Site], index: int, axis: int, first: int, last: int)
     ids=lambda each: each if isinstance(each, str) else each.name,
 )
 def test_fields_of_every_network(network: Blueprint, dialect: str) -> None:
-    """For each module's output, the field equals the result of going back through every operation and its padding."""
+    """For each module's output, the receptive field equals the field found by going back through every operation."""
     every = sites(in_dialect(network, dialect))
     whole = Box(0, 0, network.input_size, network.input_size)
     joins = [site for site in every if site.kind == "concat"]
@@ -201,7 +201,7 @@ def test_strongest_cell() -> None:
 
 
 def test_patch(chelsea: Path) -> None:
-    """The crop contains the photo's own pixels up to its border, at any display size."""
+    """The crop contains the photo's original pixels up to the photo's border, at any display size."""
     photo = decode(chelsea)
     placement = Placement.of(Preprocess(), photo.size)
     box = Box(100, 50, 147, 97)

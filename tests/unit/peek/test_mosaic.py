@@ -12,7 +12,7 @@ from godeeper.peek.mosaic import SCALES, make_mosaic, wide_columns
 
 
 def activations(count: int = 32, height: int = 5, width: int = 7) -> np.ndarray:
-    """ReLU-like values with one dead and one constant filter."""
+    """Return ReLU-like values (count, height, width) with one dead and one constant filter."""
     values = np.random.default_rng(3).normal(0, 2, (count, height, width)).astype(np.float32).clip(0)
     values[0] = 0
     if count > 1:
@@ -21,7 +21,7 @@ def activations(count: int = 32, height: int = 5, width: int = 7) -> np.ndarray:
 
 
 def seed_recipe(values: np.ndarray) -> np.ndarray:
-    """The blog's reshape, transpose and reshape, on an array (H, W, C) as in TensorFlow."""
+    """Return the blog's mosaic: reshape, transpose and reshape of an array (H, W, C), as in TensorFlow."""
     height, width, count = values.shape
     cy = 8
     cx = count // cy
@@ -30,7 +30,7 @@ def seed_recipe(values: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("shape", [(32, 35, 35), (96, 35, 35), (192, 17, 17), (8, 1, 1), (2048, 8, 8)])
 def test_blog_is_the_seeds_recipe(shape: tuple[int, int, int]) -> None:
-    """The ``blog`` layout equals the blog's code bit for bit."""
+    """The ``blog`` layout equals the result of the blog's code bit for bit."""
     values = activations(*shape)
     mosaic = make_mosaic(values, "blog")
     np.testing.assert_array_equal(np.asarray(mosaic), seed_recipe(values.transpose(1, 2, 0)))
@@ -38,7 +38,7 @@ def test_blog_is_the_seeds_recipe(shape: tuple[int, int, int]) -> None:
 
 
 def test_blog_of_the_first_tensor_is_280_by_140() -> None:
-    """35 x 35 x 32 gives 8 rows of 4."""
+    """A tensor of 35 x 35 x 32 gives 8 rows of 4 tiles."""
     assert make_mosaic(activations(32, 35, 35), "blog").shape == (280, 140)
 
 
@@ -93,14 +93,14 @@ def test_dark_and_bright_are_what_the_legend_says(scale: str) -> None:
 
 
 def test_shared_compares_across_filters() -> None:
-    """Equal values are equally bright in every tile, and dark is zero."""
+    """On the scale ``shared``, equal values are equally bright in every tile, and zero is dark."""
     values = np.zeros((2, 1, 2), np.float32)
     values[0], values[1] = [[0, 4]], [[0, 8]]
     np.testing.assert_array_equal(make_mosaic(values, rows=1).pixels, [[0, 128, 0, 255]])
 
 
 def test_filter_uses_each_tiles_own_ends() -> None:
-    """The greatest value of every tile is white, and the legend says that tiles cannot be compared."""
+    """On the scale ``filter``, the greatest value of every tile is white, and the legend says that tiles cannot be compared."""
     values = np.array([[[1, 4]], [[2, 8]], [[3, 3]]], np.float32)
     mosaic = make_mosaic(values, "filter", rows=1)
     np.testing.assert_array_equal(mosaic.pixels, [[0, 255, 0, 255, 0, 0]])
@@ -108,13 +108,13 @@ def test_filter_uses_each_tiles_own_ends() -> None:
 
 
 def test_signed_has_zero_in_the_middle() -> None:
-    """Zero is the middle colour, and both sides have the same range."""
+    """On the scale ``signed``, zero has the middle colour, and both signs have the same range."""
     values = np.array([[[-2, 0, 4]]], np.float32)
     np.testing.assert_array_equal(make_mosaic(values, "signed").pixels, [[64, 128, 255]])
 
 
 def test_percentile_says_what_it_cuts_off() -> None:
-    """One outlier in a thousand does not darken the rest, and the legend counts it."""
+    """On the scale ``percentile``, one outlier in a thousand does not darken the rest, and the legend counts the outlier."""
     values = np.linspace(0, 1, 1000, dtype=np.float32).reshape(1, 10, 100)
     values[0, 0, 0] = 100
     mosaic = make_mosaic(values, "percentile")

@@ -47,7 +47,7 @@ def test_dead_filters(peek: Peek) -> None:
 
 
 def test_only_rectified_tensors_have_dead_filters(net: Network, chelsea: Path, peek: Peek) -> None:
-    """Before the ReLU zero is an ordinary value; filter numbers are those of the whole tensor."""
+    """Before the ReLU no filter counts as dead; in a slice, dead filters have their numbers in the whole tensor."""
     raw, part = net.peeks(chelsea, ["mixed_4/tower_1/conv_4/Conv2D", "mixed_4/tower_1/conv_4[130:133]"])
     assert raw.dead == ()
     assert part.dead == (131,)
@@ -133,7 +133,7 @@ def test_every_scale_in_every_colour(peek: Peek, scale: str, colour: str | None)
 
 
 def test_a_tensor_of_one_cell(net: Network, chelsea: Path) -> None:
-    """The global average is 2,048 tiles of one pixel; single cells are not reported as constant."""
+    """The global average is drawn as 2,048 tiles of one pixel; single cells are not reported as constant."""
     peek = net.peek(chelsea, "pool_3")
     assert peek.shape == (1, 2048, 1, 1)
     assert peek.constant == peek.dead
@@ -141,7 +141,7 @@ def test_a_tensor_of_one_cell(net: Network, chelsea: Path) -> None:
 
 
 def test_non_latin_photo_names(peek: Peek) -> None:
-    """A name that the font cannot draw is replaced by its hash, and is complete in the text chunks."""
+    """A photo's name that the font cannot draw is replaced by a hash in the picture, and is complete in the text chunks."""
     named = replace(peek, origin=replace(peek.origin, photo="кошка.jpg"))
     assert Image.open(io.BytesIO(png(named, View()))).text["godeeper:photo"] == "кошка.jpg"  # type: ignore[attr-defined]
 
@@ -163,7 +163,7 @@ def test_invalid_views(peek: Peek, options: dict[str, Any], reason: str) -> None
 
 
 def test_unknown_colour(peek: Peek, tmp_path: Path) -> None:
-    """Nothing is written before all arguments are checked."""
+    """An unknown colour map is refused before anything is written."""
     with pytest.raises(UnknownName):
         peek.save(tmp_path / "x.png", colour="jet")
     assert list(tmp_path.iterdir()) == []

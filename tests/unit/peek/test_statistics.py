@@ -16,7 +16,7 @@ from godeeper.peek.statistics import order, selectivities, strengths
 
 
 def test_selectivity_is_vinje_and_gallants() -> None:
-    """The selectivity equals the formula of the paper (Vinje and Gallant, 2000)."""
+    """The selectivity equals the result of the formula by Vinje and Gallant (2000)."""
     values = np.random.default_rng(0).exponential(size=(5, 7, 9)).astype(np.float32)
     for plane, found in zip(values, selectivities(values), strict=True):
         n = plane.size
@@ -54,7 +54,7 @@ def test_kernels_are_what_the_network_computes_with(net: Network) -> None:
 
 
 def test_kernels_in_colour(net: Network) -> None:
-    """Zero is mid grey, the largest weight has an end of the range, and the legend states both."""
+    """In a kernel's picture, zero is mid grey, the largest weight is at an end of the range, and the legend states both."""
     found = kernels(net.weights, resolve_one(net.blueprint, "conv").site)
     levels = np.asarray(found.picture(3)).astype(float)
     np.testing.assert_allclose((levels - 127.5) / 127.5 * found.limit(3), found.values[3], atol=found.limit(3) / 200)

@@ -23,7 +23,7 @@ def test_round_trip(name: str) -> None:
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_one_meaning(name: str) -> None:
-    """No name means two tensors, except the names on which releases disagree."""
+    """Each name means one tensor, except the names on which releases disagree."""
     meant = meanings(BLUEPRINTS[name])
     assert {spelled for spelled, tensors in meant.items() if len(tensors) > 1} == AMBIGUOUS.get(name, set())
 
@@ -36,6 +36,6 @@ def test_unknown_convention() -> None:
 
 
 def test_names_can_be_copied() -> None:
-    """Names can be copied and pickled, because objects that hold a site must support both."""
+    """A site's names can be copied and pickled, so that objects that contain a site can be, too."""
     names = sites(BLUEPRINTS["inception_v3"])[7].names
     assert copy.deepcopy(names) == pickle.loads(pickle.dumps(names)) == names  # noqa: S301 (our own bytes)

@@ -1,4 +1,4 @@
-"""Patterns are matched in linear time and mean the same as the regular expression that they replaced."""
+"""Address patterns match the same names as equivalent regular expressions, in linear time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from godeeper.blueprint.names.pattern import compile_pattern
 
 
 def reference(pattern: str) -> re.Pattern[str]:
-    """Return the equivalent regular expression.  It backtracks, so it works only for short patterns."""
+    """Return the regular expression that is equivalent to ``pattern``.  Backtracking makes it usable for short patterns only."""
     crossing = {"**": ".*", "*": r"[^/.]*", "?": r"[^/.]"}
     return re.compile("".join(crossing.get(part) or re.escape(part) for part in re.split(r"(\*\*|\*|\?)", pattern)))
 
@@ -30,7 +30,7 @@ def test_every_short_pattern_is_the_regular_expression(length: int) -> None:
 
 
 def test_random_patterns_are_the_regular_expression() -> None:
-    """Longer random patterns, made from a name by replacing characters with wildcards, match like their regular expressions."""
+    """Names with some characters replaced by wildcards match the same names as their regular expressions."""
     draw = random.Random(11)
     fitted = 0
     for _ in range(4000):
@@ -51,6 +51,6 @@ def test_steps_are_one_a_character(text: str) -> None:
 
 
 def test_states_stay_within_the_pattern() -> None:
-    """A step works on an integer no longer than the pattern."""
+    """The automaton's state is an integer with at most one bit more than the pattern's length."""
     pattern = compile_pattern("**a*?" * 50)
     assert max(states.bit_length() for states in pattern.states("a" * 500)) <= pattern.length + 1

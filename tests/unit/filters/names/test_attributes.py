@@ -13,7 +13,7 @@ NAMED = [each.more for each in ATTRIBUTES]
 
 
 def stripes(angle: float, period: float = 12.0, side: int = 48) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """Stripes whose edges run at ``angle`` degrees, anticlockwise from horizontal."""
+    """Return stripes whose edges run at ``angle`` degrees, anticlockwise from horizontal."""
     rows, columns = np.mgrid[:side, :side]
     turned = np.deg2rad(angle)
     wave = np.sin((columns * np.sin(turned) + rows * np.cos(turned)) * 2 * np.pi / period)
@@ -22,7 +22,7 @@ def stripes(angle: float, period: float = 12.0, side: int = 48) -> np.ndarray[tu
 
 @pytest.mark.parametrize("hue", range(6))
 def test_hue(hue: int) -> None:
-    """A plain colour has its highest value at its own hue."""
+    """For a picture of one colour, the attribute of that colour's hue has the highest value."""
     colour = [round(255 * each) for each in colorsys.hsv_to_rgb(hue / 6, 0.8, 0.8)]
     values = measured(np.full((8, 8, 3), colour, np.uint8), (0.5, 0.5))
     assert HUES[int(values[:6].argmax())] == HUES[hue]
@@ -30,14 +30,14 @@ def test_hue(hue: int) -> None:
 
 @pytest.mark.parametrize("angle", ANGLES)
 def test_angle(angle: float) -> None:
-    """Stripes have the most energy at the angle of their edges."""
+    """For stripes, the attribute of the angle of their edges has the highest value."""
     values = measured(stripes(angle), (0.5, 0.5))[6 : 6 + len(ANGLES)]
     assert ANGLES[int(values.argmax())] == angle
     np.testing.assert_allclose(values[:4], -values[4:], atol=1e-12)
 
 
 def test_frequency() -> None:
-    """The measured frequency of stripes is one over their period, minus the loss by finite differences."""
+    """The measured frequency of stripes is 1 / period, reduced by the known error of finite differences."""
     at = NAMED.index("fine")
     np.testing.assert_allclose(measured(stripes(90, 16), (0.5, 0.5))[at], 1 / 16, rtol=0.1)
     assert measured(stripes(90, 8), (0.5, 0.5))[at] > measured(stripes(90, 24), (0.5, 0.5))[at]
@@ -45,7 +45,7 @@ def test_frequency() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (5, 5, 3)])
 def test_flat(shape: tuple[int, int, int]) -> None:
-    """A uniform or tiny crop has no edges and no invalid numbers."""
+    """A uniform or tiny crop has no edges, and all its attributes are valid numbers."""
     values = measured(np.full(shape, 200, np.uint8), (0.0, 1.0))
     assert np.isfinite(values).all()
     np.testing.assert_allclose(values[:14], 0, atol=1e-9)
@@ -53,5 +53,5 @@ def test_flat(shape: tuple[int, int, int]) -> None:
 
 
 def test_count() -> None:
-    """Two-sided attributes count as two tests."""
+    """Two-sided attributes count as two tests in the correction for multiple tests."""
     assert TESTS == 6 + 8 + 2 * 6

@@ -1,4 +1,4 @@
-"""Planted properties are found in a small album, and shuffled data gives no names; bench/studies/names.py measures the rates."""
+"""Filters get the names of planted properties, and shuffled data gives no names; bench/studies/names.py measures the rates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from godeeper.network import Network
 
 
 def test_planted(net: Network, tmp_path: Path) -> None:
-    """Most hues, angles and stamps are found; nothing is found in shuffled labels and places."""
+    """Most planted hues, angles and stamps are found; with shuffled labels and places, nothing is found."""
     album = make_album(net, tmp_path / "album", seed=7, classes=4, each=20)
     photos = MeasuredPhotos(album)
     found: Counter[str] = Counter()

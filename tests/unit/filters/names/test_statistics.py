@@ -11,7 +11,7 @@ from godeeper.filters.names.statistics import greater, hypergeometric_tail, sign
 
 @pytest.mark.parametrize(("n", "m", "shift"), [(1, 1, 0.0), (3, 4, 0.5), (12, 5, 0.0), (12, 256, 1.5), (6, 256, 3.0)])
 def test_mann_whitney(n: int, m: int, shift: float) -> None:
-    """The p-value and the effect are those of SciPy's exact test."""
+    """P-value and effect size of the Mann-Whitney test equal those of SciPy's exact test."""
     random = np.random.default_rng(n * m)
     own, others = random.normal(size=n) + shift, random.normal(size=m)
     expected = stats.mannwhitneyu(own, others, alternative="greater", method="exact")
@@ -30,13 +30,13 @@ def test_ties_count_against() -> None:
     [(0, 12, 10, 100), (3, 12, 10, 100), (12, 12, 12, 100), (900, 1200, 1500, 3000), (5, 9, 6, 10), (0, 0, 5, 10)],
 )
 def test_hypergeometric(found: int, drawn: int, marked: int, photos: int) -> None:
-    """The p-value is SciPy's."""
+    """The p-value of the hypergeometric test equals SciPy's."""
     expected = stats.hypergeom.sf(found - 1, photos, marked, drawn)
     np.testing.assert_allclose(hypergeometric_tail(found, drawn, marked, photos), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 12), (10, 12), (12, 12), (3, 5)])
 def test_sign(successes: int, trials: int) -> None:
-    """The p-value is that of SciPy's binomial test."""
+    """The p-value of the sign test equals that of SciPy's binomial test."""
     expected = stats.binomtest(successes, trials, 0.5, "greater").pvalue
     np.testing.assert_allclose(sign_tail(successes, trials), expected, rtol=1e-12)
