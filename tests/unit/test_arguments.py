@@ -47,13 +47,13 @@ def test_invalid_folders(folder: Any) -> None:
 
 
 def test_integers_of_numpy(tmp_path: Path) -> None:
-    """NumPy's integers are accepted as a seed; the only error is that the folder is empty."""
+    """A NumPy integer is accepted as a seed; here the only error is about the empty folder."""
     with pytest.raises(GodeeperError, match=r"no such folder|usable photo|no photo"):
-        godeeper.retrain(tmp_path, seed=np.int64(3))  # type: ignore[arg-type]  # that is the point
+        godeeper.retrain(tmp_path, seed=np.int64(3))  # type: ignore[arg-type]  # the test passes a wrong type on purpose
 
 
 def test_peeks_in_a_notebook(net: Network, chelsea: Path) -> None:
-    """A list of peeks shows its pictures, and prints one line for each peek."""
+    """In a notebook, a list of peeks shows its pictures; printed, it has one line for each peek."""
     peeks = net.peeks(chelsea)
     assert isinstance(peeks, list)
     assert peeks._repr_html_().count("<img") == 3

@@ -92,7 +92,7 @@ def own(net2015: Network, means: NDArray[np.float32]) -> Classifier:
 
 @pytest.fixture(scope="module")
 def expected(own: Classifier, means: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(2,): the probabilities computed from a peek."""
+    """(2,): the classifier's probabilities, computed from a peek."""
     found: NDArray[np.float64] = own.likelihoods({ADDRESS: means})[0]
     return found
 
@@ -105,7 +105,7 @@ def page(own: Classifier) -> Iterator[Served]:
 
 
 def test_embed(run: Run, net2015: Network, means: NDArray[np.float32], photo: Path, tmp_path: Path) -> None:
-    """The features of a folder are the means of a peek."""
+    """The features that ``embed`` computes equal the means of a peek at full size."""
     out = tmp_path / "out.npz"
     command = ("embed", photo.parent, "--out", out, "--features", ADDRESS, "--weights", net2015.weights.path)
     assert run(*command)[0] == 0
@@ -114,14 +114,14 @@ def test_embed(run: Run, net2015: Network, means: NDArray[np.float32], photo: Pa
 
 
 def test_features_of_a_training(net2015: Network, means: NDArray[np.float32], photo: Path) -> None:
-    """``retrain`` computes its features from the same pixels."""
+    """``retrain`` computes its features from the same pixels as a peek."""
     with ResultStore() as store:
         found = extract(net2015, [(photo, pixel_hash(decode(photo)))], [ADDRESS], store)[ADDRESS]
     assert relative_error(found, means) <= STORED
 
 
 def test_classify_by_the_weights(run: Run, net2015: Network, photo: Path) -> None:
-    """The probabilities equal the tensor ``softmax``."""
+    """With ``--weights``, the probabilities that ``classify`` prints equal the tensor ``softmax`` in a peek."""
     code, out, _ = run("classify", "--weights", net2015.weights.path, photo, "--top", 1008, "--json")
     top = json.loads(out)["photos"][0]["top"]
     probabilities = np.array([guess["probability"] for guess in top])
@@ -133,7 +133,7 @@ def test_classify_by_the_weights(run: Run, net2015: Network, photo: Path) -> Non
 def test_classify_by_a_classifier_of_one_s_own(
     run: Run, own: Classifier, expected: NDArray[np.float64], photo: Path, tmp_path: Path
 ) -> None:
-    """The photo is decoded at full size, with and without ``--exact``."""
+    """``classify`` with a classifier decodes the photo at full size, with and without ``--exact``."""
     file = tmp_path / "own.godeeper"
     own.save(file)
     for options in ((), ("--exact",)):

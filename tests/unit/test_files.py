@@ -65,7 +65,7 @@ def test_an_overlong_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("below", ["new.png", "folder/new.png"])
 def test_a_file_in_the_way(tmp_path: Path, below: str) -> None:
-    """If a file is in the place of a needed folder, the error says so."""
+    """If a file exists where a folder is needed, the error says so."""
     (tmp_path / "taken").write_bytes(b"old")
     with pytest.raises(OutputError, match="a file is where a folder is needed"):
         write_atomically(tmp_path / "taken" / below, b"new")
@@ -87,7 +87,7 @@ def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket is refused, with the same reason on every system."""
-    monkeypatch.chdir(tmp_path)  # a socket's path has a small maximum length
+    monkeypatch.chdir(tmp_path)  # a relative path, because the length of a socket's path is limited
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         with pytest.raises(OSError, match=NOT_A_FILE):

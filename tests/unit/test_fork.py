@@ -23,13 +23,13 @@ from godeeper.photos.decode import decode
 ADDRESS = "mixed/join"
 PATIENCE = 30  # seconds after which a child counts as hanging
 pytestmark = [
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
-    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),  # the purpose of this test
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),  # forking a multi-threaded process is the purpose of these tests
 ]
 
 
 def in_child(work: Callable[[], Any]) -> Any:
-    """Run ``work`` in a forked process that ends like multiprocessing's; return its result or its error message."""
+    """Run ``work`` in a forked process that ends as multiprocessing's do; return the result or the error message of ``work``."""
     here, there = multiprocessing.get_context("fork").Pipe()
     process = multiprocessing.get_context("fork").Process(target=answer, args=(there, work))
     process.start()
@@ -53,13 +53,13 @@ def answer(there: Connection, work: Callable[[], Any]) -> None:
 
 
 def features(network: godeeper.Network, photos: list[Path]) -> Any:
-    """Return the features of several photos, which engines compute on all cores."""
+    """Return the features of several photos; engines compute them on all cores."""
     return pooled(network, [decode(photo) for photo in photos], [ADDRESS])[ADDRESS]
 
 
 @pytest.mark.parametrize("engine", ["auto", "onnxruntime", "torch"])
 def test_a_warm_network(engine: str, chelsea: Path) -> None:
-    """The child computes the same values as its parent, with the same plan and with another plan."""
+    """After a fork, the child computes the same values as its parent, with the same plan and with another plan."""
     if engine == "torch" and not find_spec("torch"):
         pytest.skip("torch is not installed")
     network = godeeper.load(engine=engine)
@@ -125,7 +125,7 @@ def test_after_a_training(tmp_path: Path, chelsea: Path) -> None:
 
 
 def test_a_store(tmp_path: Path) -> None:
-    """A store that is open at the fork works in both processes."""
+    """A store that is open during a fork works in both processes."""
     with ResultStore(tmp_path / "features.sqlite") as store:
         store.put_blobs({b"parent": b"1"})
 

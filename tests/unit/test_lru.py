@@ -6,7 +6,7 @@ from godeeper.lru import LruCache
 
 
 def filled(cache: LruCache[str, bytes], keys: str, size: int = 1) -> LruCache[str, bytes]:
-    """Fill ``cache`` with one value of ``size`` bytes for each letter of ``keys``."""
+    """Store a value of ``size`` bytes in ``cache`` for each letter of ``keys``, and return ``cache``."""
     for key in keys:
         cache.put(key, bytes(size))
     return cache
@@ -29,7 +29,7 @@ def test_a_look_without_use_changes_no_order() -> None:
 
 
 def test_bytes_are_limited() -> None:
-    """Entries are evicted until the rest fits."""
+    """Entries are evicted until the remaining entries fit into the limit."""
     cache = filled(LruCache(max_bytes=25, nbytes=len), "abcd", 10)
     assert cache.evict() == 2
     assert (list(cache), cache.nbytes) == (["c", "d"], 20)
@@ -50,7 +50,7 @@ def test_entries_in_use_stay() -> None:
 
 
 def test_removing_entries() -> None:
-    """``pop`` returns the value or None, and ``clear`` removes all."""
+    """``pop`` removes and returns a value, or returns None; ``clear`` removes all values."""
     cache = filled(LruCache(max_entries=2), "ab")
     assert (cache.pop("a"), cache.pop("a")) == (b"\0", None)
     cache.clear()

@@ -8,7 +8,7 @@ from godeeper.natural_order import natural_key
 
 
 def test_numbers_count() -> None:
-    """Digits are compared as numbers anywhere in a name; case is compared last."""
+    """Digits anywhere in a name are compared as numbers, and case is compared last."""
     names = ["1", "2", "10", "a", "A2", "a10", "a10b1", "a10b02", "b"]
     mixed = random.Random(0).sample(names, len(names))
     assert sorted(mixed, key=natural_key) == names

@@ -55,7 +55,7 @@ def test_stages_follow_each_other(net: Network, chelsea: Path) -> None:
 
 
 def test_a_join_is_its_branches(net: Network, chelsea: Path) -> None:
-    """mixed_9/join concatenates six tensors, and each inner join of Keras and torchvision two of them."""
+    """mixed_9/join concatenates six tensors; each inner join of Keras and torchvision concatenates two of these."""
     parts = [
         "conv",
         "tower/mixed/conv",
@@ -70,7 +70,7 @@ def test_a_join_is_its_branches(net: Network, chelsea: Path) -> None:
 
 
 def test_channels(net: Network, chelsea: Path) -> None:
-    """A slice contains those filters of the whole tensor."""
+    """A slice contains the values of the selected filters in the whole tensor."""
     whole, part = net.peeks(chelsea, ["mixed/tower_2/conv", "mixed/tower_2/conv[3,7:9]"])
     np.testing.assert_array_equal(part.activations, whole.activations[:, [3, 7, 8]])
 
@@ -84,14 +84,14 @@ def test_all_sources_of_a_photo(net: Network, chelsea: Path) -> None:
 
 
 def test_the_network_s_input_can_be_looked_at(net: Network, chelsea: Path) -> None:
-    """Mul is the photo as the network reads it: three channels from -1 to 1."""
+    """The tensor ``Mul`` is the photo as the network reads it: three channels from -1 to 1."""
     peek = net.peek(chelsea, "Mul")
     assert peek.shape == (1, 3, 299, 299)
     assert -1 <= peek.minimum.min() < peek.maximum.max() <= 1
 
 
 def test_run_in_the_seed_s_style(net: Network, chelsea: Path) -> None:
-    """The input is a JPEG's bytes, and the output has the channels last."""
+    """``run`` accepts the bytes of a JPEG, and returns values with the channels last."""
     got = net.run("mixed/tower_2/conv:0", {"DecodeJpeg/contents:0": chelsea.read_bytes()})
     expected = net.peek(chelsea, "mixed/tower_2/conv").activations
     np.testing.assert_array_equal(got, expected.transpose(0, 2, 3, 1))
@@ -127,7 +127,7 @@ def test_feeding_a_stage_resumes(net: Network, chelsea: Path, stage: str) -> Non
 
 
 def test_feeding_all_branches(net: Network, chelsea: Path) -> None:
-    """If all branches of a join are fed, it is computed from them alone."""
+    """If all branches of a join are fed, the join is computed from these branches alone."""
     parts = ["mixed_3/conv", "mixed_3/tower/conv_2", "mixed_3/pool"]
     *values, expected = net.run([*parts, "mixed_3/join"], {"DecodeJpeg/contents": chelsea.read_bytes()})
     np.testing.assert_array_equal(net.run("mixed_3/join", dict(zip(parts, values, strict=True))), expected)
@@ -171,7 +171,7 @@ def test_a_fed_tensor_can_be_fetched(net: Network) -> None:
     ],
 )
 def test_feeds_that_do_not_fit(net: Network, fetch: str, feeds: dict[str, np.ndarray], reason: str) -> None:
-    """Each error says what is wrong and what to do."""
+    """A feed that does not fit raises an error that says what is wrong and what to do."""
     with pytest.raises(FeedError, match=reason):
         net.run(fetch, feeds)
 
@@ -220,6 +220,6 @@ def test_preprocessing_can_be_chosen(chelsea: Path) -> None:
 
 
 def test_a_bad_photo(net: Network, tmp_path: Path) -> None:
-    """The decoder's error is raised unchanged."""
+    """For an unreadable photo, the decoder's error is raised unchanged."""
     with pytest.raises(PhotoError):
         net.peek(tmp_path / "none.jpg", "conv")

@@ -20,6 +20,6 @@ def test_the_scaled_photo_is_returned_channels_last_beside_inner_tensors() -> No
 
 
 def test_an_unknown_engine_is_refused_by_name() -> None:
-    """The error lists the known engines."""
+    """The error for an unknown engine lists the known engines."""
     with pytest.raises(UnknownName, match="unknown engine 'caffe': expected one of auto, onnxruntime, openvino, torch"):
         godeeper.load(engine="caffe")

@@ -23,7 +23,7 @@ OURS = b'<!DOCTYPE html>\n<meta name="generator" content="godeeper 0.1">'
 
 
 def content(folder: Path) -> dict[str, bytes | None]:
-    """Return name -> bytes of everything below a folder; None for folders."""
+    """Return path -> bytes for everything below ``folder``; the value of a subfolder is None."""
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
@@ -80,7 +80,7 @@ def read_only(path: Path) -> None:
     ],
 )
 def test_existing_files_are_refused_first(tmp_path: Path, make: Callable[[Path], object], reason: str) -> None:
-    """The error is one line, before anything is computed, and nothing is changed."""
+    """An existing file that may not be replaced gives a one-line error before anything is computed, and nothing is changed."""
     make(tmp_path / "out")
     before = content(tmp_path)
     with pytest.raises(OutputError, match=reason) as error:
@@ -128,7 +128,7 @@ def test_force(tmp_path: Path) -> None:
 
 
 def test_a_link_to_a_file_of_ours_stays_a_link(tmp_path: Path) -> None:
-    """The target of the link is replaced."""
+    """If an output is a link to a file that godeeper wrote, the link's target is replaced, and the link stays."""
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "old").write_bytes(OURS)
     (tmp_path / "latest").symlink_to("kept/old")
@@ -177,7 +177,7 @@ def test_after_any_failure_everything_is_as_before(
     monkeypatch.setattr(owner, method, failing)
     last = method == "hardlink_to" and (
         countdown > 2 or isinstance(error, OSError)
-    )  # two old files, with a replacement
+    )  # replaces two existing files
     if last:
         write(tmp_path, "a", "b", "new/c")
     else:
@@ -188,7 +188,7 @@ def test_after_any_failure_everything_is_as_before(
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
-    """If a file exceeds the system's limit on file sizes, nothing is changed."""
+    """If an output exceeds the system's limit on file sizes, nothing is changed."""
     (tmp_path / "a").write_bytes(OURS)
     before, limits = content(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))

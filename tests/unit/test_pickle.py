@@ -27,12 +27,12 @@ INSTALLED = [name for name in ENGINES if name in ("auto", "onnxruntime") or find
 
 
 def pickled(value: Any) -> Any:
-    """Return a pickled and unpickled copy."""
+    """Return a copy of ``value`` that was pickled and unpickled."""
     return pickle.loads(pickle.dumps(value))  # noqa: S301 (our own bytes)
 
 
 def through_joblib(value: Any) -> Any:
-    """Return a copy that was saved and loaded by joblib."""
+    """Return a copy of ``value`` that was saved and loaded by joblib."""
     buffer = io.BytesIO()
     joblib.dump(value, buffer)
     buffer.seek(0)
@@ -87,7 +87,7 @@ def test_what_they_return(copied: Callable[[Any], Any], net: Network, chelsea: P
 
 
 def test_weights_that_lie_elsewhere() -> None:
-    """On another machine, weights are found by name; if they are not installed, the error states the path."""
+    """On another machine, a copy finds its weights by name; if they are not installed, the error states the original path."""
     file = find("bundled")
     assert reopened(Path("/elsewhere/inception_v3.safetensors"), file.description).path == file.path
     mine = replace(file.description, name="mine")

@@ -46,7 +46,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the folders are called otherwise there")
+@pytest.mark.skipif(os.name == "nt", reason="folders have other names on Windows")
 @pytest.mark.parametrize("name", COMMANDS)
 def test_nothing_is_left_outside_the_cache(name: str, photos: Path, chelsea: Path, tmp_path: Path) -> None:
     """With separate home and temporary folders, a command writes only the cache and its outputs, and opens no connection."""

@@ -39,7 +39,7 @@ def features(batch: int) -> dict[bytes, np.ndarray]:
 
 
 def write_missing(path: Path, batches: int = BATCHES, told: Callable[[], None] = lambda: None) -> None:
-    """Look up the batches and write the missing ones, as every run does; call ``told`` before the writing."""
+    """Look up the batches and write the missing ones, as every run does; call ``told`` after each write."""
     with ResultStore(path) as store:
         for batch in range(batches):
             wanted = features(batch)

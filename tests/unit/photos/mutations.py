@@ -1,6 +1,6 @@
 """Small photos of every supported format, and mutations of them; the same seed gives the same bytes.
 
-Most mutated PNGs get correct checksums, because a decoder refuses the others before it reads the changed bytes.
+Most mutated PNGs get correct checksums, because a decoder refuses a wrong checksum before it reads the changed bytes.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def interlaced() -> bytes:
 
 
 def many_chunks() -> dict[str, object]:
-    """Return options for saving a PNG with a profile, colour metadata, a transparent colour, and compressed and other texts."""
+    """Return options for saving a PNG with a profile, colour metadata, a transparent colour, and plain and compressed texts."""
     chunks = PngImagePlugin.PngInfo()
     chunks.add(b"gAMA", struct.pack(">I", 100_000))
     chunks.add(b"cHRM", struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000))
@@ -94,7 +94,7 @@ def many_chunks() -> dict[str, object]:
 
 
 def cases(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, bytes) of ``count`` mutated photos, the formats in turn."""
+    """Yield (name, bytes) of ``count`` mutated photos; the formats take turns."""
     chance = random.Random(seed)
     for number in range(count):
         name, good = seeds()[number % len(seeds())]
@@ -102,7 +102,7 @@ def cases(count: int, seed: int = 0) -> Iterator[tuple[str, bytes]]:
 
 
 def mutated(good: bytes, chance: random.Random) -> bytes:
-    """Return a mutation; PNGs are changed like other files, with new checksums, or inside a chunk, a third each."""
+    """Return a mutated file.  PNGs are changed in one of three ways: like other files, with new checksums, or inside a chunk."""
     way = chance.randrange(3) if good.startswith(PNG_START) else 0
     if way == 2:
         return inside_chunks(good, chance)
@@ -111,7 +111,7 @@ def mutated(good: bytes, chance: random.Random) -> bytes:
 
 
 def changed(good: bytes, chance: random.Random) -> bytes:
-    """Change, insert, delete or duplicate some bytes, most of them near the start, where headers are."""
+    """Return the file with some bytes changed, inserted, deleted or duplicated, mostly near the start, where headers are."""
     data = bytearray(good)
     for _ in range(chance.choice((1, 1, 2, 3, 8))):
         if not data:
@@ -136,7 +136,7 @@ def changed(good: bytes, chance: random.Random) -> bytes:
 
 
 def sealed(data: bytes) -> bytes:
-    """The same PNG with correct checksums of all chunks."""
+    """Return the same PNG with correct checksums of all chunks."""
     whole, place = bytearray(data), len(PNG_START)
     while place + 12 <= len(whole):
         end = place + 8 + int.from_bytes(whole[place : place + 4])
@@ -148,7 +148,7 @@ def sealed(data: bytes) -> bytes:
 
 
 def inside_chunks(good: bytes, chance: random.Random) -> bytes:
-    """The PNG with one chunk changed, doubled, moved or left out, with correct lengths and checksums.
+    """Return the PNG with one chunk changed, doubled, moved or left out, with correct lengths and checksums.
 
     Half of the changes to pixels, profiles and compressed texts are made to the uncompressed data.
     """
@@ -168,7 +168,7 @@ def inside_chunks(good: bytes, chance: random.Random) -> bytes:
 
 
 def changed_content(content: bytes, chance: random.Random) -> bytes:
-    """A chunk's content with some bytes changed, packed or unpacked."""
+    """Return a chunk's content with some bytes changed, either in compressed or in uncompressed form."""
     start = content.find(b"\x78")  # the first byte of a compressed stream, with or without text before it
     if start >= 0 and chance.random() < 0.5:
         try:
@@ -180,7 +180,7 @@ def changed_content(content: bytes, chance: random.Random) -> bytes:
 
 
 def split(good: bytes) -> list[tuple[bytes, bytes]]:
-    """(kind, content) of each chunk of a whole PNG."""
+    """Return (kind, content) of each chunk of an intact PNG."""
     found, place = [], len(PNG_START)
     while place < len(good):
         end = place + 8 + int.from_bytes(good[place : place + 4])
@@ -190,5 +190,5 @@ def split(good: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
-    """A chunk of a PNG, with its length and checksum."""
+    """Return a chunk of a PNG, with its length and checksum."""
     return len(content).to_bytes(4) + kind + content + zlib.crc32(kind + content).to_bytes(4)

@@ -23,16 +23,16 @@ DISPLAY_P3 = ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060))
 ADOBE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06))
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-"""The parameters g, a, b, c, d of a parametric curve of type 3: (a x + b) ** g from d on, c x below."""
+"""The parameters g, a, b, c, d of a parametric curve of type 3: (a x + b) ** g for x >= d, and c x below d."""
 
 
 def xyz_of(x: float, y: float) -> Floats:
-    """Return (3,): the XYZ of a chromaticity, with Y = 1."""
+    """Return (3,): the XYZ coordinates of the chromaticity (x, y), with Y = 1."""
     return np.array([x / y, 1.0, (1 - x - y) / y])
 
 
 def matrix(primaries: tuple[tuple[float, float], ...], white: tuple[float, float] = D65) -> Floats:
-    """Return (3, 3): linear red, green and blue to XYZ, with the white point adapted to D50 by Bradford's method."""
+    """Return (3, 3): the matrix from linear RGB to XYZ, with the white point adapted to D50 by Bradford's method."""
     columns = np.stack([xyz_of(*each) for each in primaries], axis=1)
     columns = columns * np.linalg.solve(columns, xyz_of(*white))
     cones = (BRADFORD @ D50) / (BRADFORD @ xyz_of(*white))
@@ -52,7 +52,7 @@ def srgb_levels(light: Floats) -> Floats:
 
 
 def expected(pixels: NDArray[np.uint8], to_light: Callable[[Floats], Floats], to_xyz: Floats) -> Floats:
-    """Return (…, 3) levels of sRGB for (…, 3) pixels of a space with this curve and matrix."""
+    """Return (…, 3) levels of sRGB for (…, 3) pixels of the colour space with this curve and matrix."""
     light = to_light(pixels / 255) @ to_xyz.T
     return srgb_levels(light @ np.linalg.inv(matrix(SRGB)).T)
 
@@ -67,17 +67,17 @@ def xyz_tag(values: Floats) -> bytes:
 
 
 def gamma_tag(gamma: float) -> bytes:
-    """Return a curve with a single gamma."""
+    """Return a curve tag with a single gamma."""
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
 
 
 def parametric_tag(parameters: tuple[float, ...]) -> bytes:
-    """Return a parametric curve, as in version 4."""
+    """Return a parametric curve tag, as in version 4."""
     return b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + b"".join(map(fixed, parameters))
 
 
 def text_tag(text: str, version: int) -> bytes:
-    """Return a description."""
+    """Return a text tag, as descriptions use it."""
     if version >= 4:
         coded = text.encode("utf-16-be")
         return b"mluc\0\0\0\0" + struct.pack(">II4sII", 1, 12, b"enUS", len(coded), 28) + coded
@@ -109,7 +109,7 @@ def profile(
 def rgb_profile(
     primaries: tuple[tuple[float, float], ...], curve: bytes, *, version: int = 2, name: str = "test"
 ) -> bytes:
-    """Return a profile of a matrix and one curve for red, green and blue."""
+    """Return a profile with a matrix, and one curve for red, green and blue."""
     columns = matrix(primaries).T
     tags = {letter + b"XYZ": xyz_tag(column) for letter, column in zip((b"r", b"g", b"b"), columns, strict=True)}
     tags |= {letter + b"TRC": curve for letter in (b"r", b"g", b"b")}
@@ -129,7 +129,7 @@ def table_profile(space: bytes, nodes: NDArray[np.float64], *, name: str = "test
 
 
 def lab_levels(lab: Floats) -> Floats:
-    """Return (…, 3) levels of sRGB for (…, 3) Lab colours with D50."""
+    """Return (…, 3) levels of sRGB for (…, 3) Lab colours relative to D50."""
     lightness = (lab[..., 0] + 16) / 116
     parts = np.stack([lightness + lab[..., 1] / 500, lightness, lightness - lab[..., 2] / 200], axis=-1)
     xyz = D50 * np.where(parts > 6 / 29, parts**3, 3 * (6 / 29) ** 2 * (parts - 4 / 29))

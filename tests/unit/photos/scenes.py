@@ -1,4 +1,4 @@
-"""Generated photos: each number gives a different scene, smooth like a photo."""
+"""Generated photos: each number gives a different scene that is smooth, like a photo."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def scene(number: int, size: tuple[int, int] = SIZE) -> Image.Image:
 
 
 def sharp(image: Image.Image) -> Image.Image:
-    """Return the picture with a dark object in front, whose edges are sharp."""
+    """Return the picture with a dark, sharp-edged object in front."""
     dark = image.copy()
     dark.paste((20, 20, 20), (30, 30, 70, 80))
     return dark
 
 
 def write(path: Path, image: Image.Image, **options: Any) -> Path:
-    """Write the picture to a file, and create its folder if needed."""
+    """Write the picture to ``path``, create the folder if needed, and return ``path``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     return path

@@ -31,7 +31,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     "JPEG 2000": ("JPEG2000", {}),
     "PPM": ("PPM", {}),
 }
-UNPACKED = {"TIFF", "BMP", "PPM"}  # zeros are black pixels in these formats
+UNPACKED = {"TIFF", "BMP", "PPM"}  # in these formats, zeros are valid black pixels
 
 
 def encoded(name: str, image: Image.Image = PIXELS) -> bytes:
@@ -50,7 +50,7 @@ def refused(data: bytes) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_cut(name: str, share: float) -> None:
-    """A truncated file is refused, and so is one that is filled with zeros to its original length."""
+    """A truncated file is refused, with or without zeros that fill it up to its original length."""
     data = encoded(name)
     assert not [note for note in decode(data).notes if "damaged" in note]
     cut = data[: int(len(data) * share)]
@@ -78,7 +78,7 @@ def test_png_whose_data_end_early(depth: int, colour: int, interlaced: int) -> N
     start = header(width, height, depth, colour, interlaced)
     palette = [(b"PLTE", bytes(48))] if colour == 3 else []
     size = png_size(png(start))
-    rows = bytes(size)  # no filter, black: nothing is missing
+    rows = bytes(size)  # rows without a filter, all black: a PNG in which nothing is missing
     decode(png(start, *palette, (b"IDAT", zlib.compress(rows))))
     for held in (size // 3, size - 2 * width):
         refused(png(start, *palette, (b"IDAT", zlib.compress(rows[: max(1, held)]))))
@@ -111,7 +111,7 @@ def tag_places(data: bytes) -> dict[int, int]:
 
 @pytest.mark.parametrize("name", ["TIFF", "LZW TIFF", "JPEG in TIFF"])
 def test_tiff_with_missing_strips(name: str) -> None:
-    """A strip without an offset, and fewer strips than the rows need, are refused."""
+    """A TIFF is refused if a strip has no offset, or if there are fewer strips than the rows need."""
     with_strips = encoded(name, PIXELS.resize((640, 480)))
     start = tag_places(with_strips)[273]
     count, offset = struct.unpack("<II", with_strips[start + 4 : start + 12])

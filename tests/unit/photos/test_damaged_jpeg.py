@@ -36,7 +36,7 @@ def jpeg(kind: str, **options: Any) -> bytes:
 
 
 def scans(data: bytes) -> list[int]:
-    """Return the offset of each scan."""
+    """Return the offset of each scan in a JPEG."""
     return [found.start() for found in re.finditer(rb"\xff\xda", data)]
 
 
@@ -50,7 +50,7 @@ def refused(data: bytes) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_whole_ones_equal_pillow_s(kind: str) -> None:
-    """Intact JPEGs are decoded like Pillow does, at full and at reduced size, without a note of damage."""
+    """Intact JPEGs are decoded as by Pillow, at full and at reduced size, without a note of damage."""
     data = jpeg(kind)
     for least_side in (None, 60, 30, 15):
         photo = decode(data, least_side=least_side)
@@ -116,7 +116,7 @@ def test_a_whole_thumbnail_hides_nothing() -> None:
 
 @pytest.mark.parametrize("tail", [b"", END])
 def test_the_first_picture_of_several(tail: bytes) -> None:
-    """The first picture of an MPO file must be complete; what follows does not matter."""
+    """The first picture of an MPO file must be complete; the bytes after it do not matter."""
     buffer = io.BytesIO()
     PIXELS.save(buffer, "MPO", save_all=True, append_images=[PIXELS.rotate(90)])
     data = buffer.getvalue()
@@ -129,7 +129,7 @@ def test_the_first_picture_of_several(tail: bytes) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_bytes_after_the_pixels_are_harmless(kind: str) -> None:
-    """Bytes after the end marker give no note; bytes before it give a note, and the same pixels."""
+    """Extra bytes after the end marker give no note; extra bytes before the marker give a note, and the pixels are the same."""
     data = jpeg(kind)
     good = decode(data)
     after = decode(data + b"hello" * 100)
@@ -141,7 +141,7 @@ def test_bytes_after_the_pixels_are_harmless(kind: str) -> None:
 
 
 def test_an_odd_header_hides_no_damage() -> None:
-    """An unknown value in Adobe's segment gives a note, and damage is still found, although libjpeg then hides later warnings."""
+    """An unknown value in Adobe's segment gives a note; damage is still found, although libjpeg hides warnings after the first."""
     data = jpeg("stored as RGB")
     place = data.index(b"Adobe") + 11
     odd = data[:place] + b"\x07" + data[place + 1 :]
@@ -152,7 +152,7 @@ def test_an_odd_header_hides_no_damage() -> None:
 
 
 def test_opened_images_are_judged_too() -> None:
-    """A Pillow image that is not loaded yet is checked; loaded pixels are used as they are."""
+    """A Pillow image is checked if its pixels are not loaded yet; loaded pixels are used as they are."""
     data = jpeg("baseline")
     with Image.open(io.BytesIO(data)) as opened:
         np.testing.assert_array_equal(decode(opened).pixels, decode(data).pixels)
@@ -177,7 +177,7 @@ def test_a_flipped_bit_gives_an_error_a_note_or_valid_codes() -> None:
 
 @pytest.mark.parametrize("end", [b"\xff\xd9", b""])
 def test_a_file_of_endless_scans_is_refused(end: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file with too many scans is refused before it is decoded: each scan takes a few bytes, but visits all pixels."""
+    """A file with too many scans is refused before decoding, because each scan takes a few bytes but visits all pixels."""
     data = jpeg("progressive")
     start = scans(data)[-1]
     bomb = data[:start] + data[start:-2] * 100 + end

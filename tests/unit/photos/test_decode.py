@@ -47,7 +47,7 @@ def test_plain_png() -> None:
 
 
 def test_all_sources_give_the_same_pixels(tmp_path: Path) -> None:
-    """A path, its text, the file's bytes, a Pillow image and an array give the same pixels."""
+    """A path, a path as text, the file's bytes, a Pillow image and an array give the same pixels."""
     path = tmp_path / "photo.png"
     path.write_bytes(encoded(gradient(), "PNG"))
     sources: list[PhotoSource] = [path, str(path), path.read_bytes(), gradient(), np.asarray(gradient())]
@@ -62,7 +62,7 @@ def test_animation() -> None:
     frames = [gradient(), gradient().transpose(Image.Transpose.FLIP_LEFT_RIGHT)]
     photo = decode(encoded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert photo.notes == ("first of 2 frames",)
-    assert distance(photo.image, gradient()) < 12  # 256 colours
+    assert distance(photo.image, gradient()) < 12  # a GIF has at most 256 colours
 
 
 def test_sixteen_bits() -> None:
@@ -132,7 +132,7 @@ def test_damaged_exif_is_ignored_with_a_note() -> None:
 
 
 def test_colour_profile() -> None:
-    """Colours are converted through the embedded profile; an sRGB profile changes nothing."""
+    """Colours are converted from the embedded profile to sRGB; an embedded sRGB profile changes nothing."""
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     assert decode(encoded(gradient(), "PNG", icc_profile=lab)).notes == ()
     swapped = linear_profile()
@@ -188,7 +188,7 @@ def test_names(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "YCbCr"])
 def test_other_modes(mode: str) -> None:
-    """Bitmaps, grey and YCbCr become RGB."""
+    """Photos in bitmap, grey and YCbCr modes are converted to RGB."""
     assert decode(gradient(mode)).image.mode == "RGB"
 
 
@@ -256,7 +256,7 @@ def test_memory_of_deep_photos() -> None:
 
 
 def test_missing_and_folder(tmp_path: Path) -> None:
-    """A missing file and a folder have different errors."""
+    """A missing file and a folder in place of a file raise different errors."""
     with pytest.raises(PhotoError, match="no such file"):
         decode(tmp_path / "none.jpg")
     with pytest.raises(PhotoError, match="is a folder"):

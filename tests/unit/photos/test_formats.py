@@ -19,7 +19,7 @@ EPS = ROOT / "tests" / "data" / "photos" / "eps_named.jpg"
 
 
 def test_pillow_itself_would_start_it(ghostscript: Path) -> None:
-    """Without godeeper's checks, Pillow opens the file and starts the program."""
+    """Without godeeper's checks, Pillow opens a PostScript file and starts Ghostscript."""
     with Image.open(EPS) as opened:
         opened.load()
     assert ghostscript.exists()
@@ -56,7 +56,7 @@ def test_no_other_format_is_opened() -> None:
         buffer = io.BytesIO()
         try:
             Image.new("L" if name in ("MSP", "XBM", "SPIDER") else "RGB", (64, 64)).save(buffer, name)
-        except Exception:  # noqa: S112  # formats that need a third-party handler to write
+        except Exception:  # noqa: S112  # some formats can be written only with a third-party handler
             continue
         if identify(buffer.getvalue()) not in ("JPEG", "PNG", "BMP", "JPEG2000"):
             tried += 1
@@ -83,7 +83,7 @@ def test_refusals_say_what_it_is() -> None:
 
 
 def test_the_list_is_in_the_docs() -> None:
-    """The page has a row for each supported format, and no other."""
+    """The table in the documentation has a row for each supported format, and no other rows."""
     page = (ROOT / "docs" / "reference" / "photos.md").read_text()
     page = page.partition("## ")[0]
     rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| format")]

@@ -11,7 +11,7 @@ from godeeper.photos.opening import open_photo
 
 
 def test_every_format_is_among_them() -> None:
-    """Each supported format and its variants are included, and without mutations all of them are decoded."""
+    """The unmutated photos include each supported format and variant, and all of them can be decoded."""
     assert {open_photo(data, name).format for name, data in seeds()} == {each.name for each in FORMATS}
     for name, data in seeds():
         assert sorted(decode(data, name=name).size) == [16, 24]

@@ -1,4 +1,4 @@
-"""Profiles, transparency, end markers and damaged metadata are handled by content, with notes."""
+"""Photos with unusual profiles, transparency, end markers or metadata are decoded by their content, with notes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_linear_profile_is_converted_whatever_it_is_called() -> None:
 
 @pytest.mark.parametrize("name", ["flat", "Display P3", "sRGB"])
 def test_a_profile_that_is_srgb_in_effect_changes_nothing(name: str) -> None:
-    """A profile that has the effect of sRGB changes nothing and gives no note, whatever its name is."""
+    """A profile equivalent to sRGB changes no pixel and gives no note, whatever the profile's name is."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     renamed = profile.replace("sRGB".encode("utf-16-be"), name[:4].encode("utf-16-be"))
     photo = decode(encoded(gradient(), "PNG", icc_profile=renamed))
@@ -62,7 +62,7 @@ def test_profiles_and_modes_that_do_not_belong_together() -> None:
 
 
 def test_broken_profiles() -> None:
-    """A profile that is truncated or changed anywhere is used or ignored, and never an error."""
+    """A profile that is truncated or changed anywhere is used or ignored, and never raises an error."""
     good = linear_profile()
     chance = np.random.default_rng(0)
     for number in range(60):
@@ -90,7 +90,7 @@ def chunked(image: Image.Image, *chunks: tuple[bytes, bytes]) -> bytes:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "I;16"])
 def test_png_gamma(mode: str) -> None:
-    """A gAMA chunk of 1 means linear light; 1/2.2 changes nothing; with an sRGB chunk it is ignored."""
+    """A gAMA chunk of 1 means linear light, and one of 1/2.2 changes nothing; next to an sRGB chunk, gAMA is ignored."""
     image = Image.fromarray(np.full(SIZE, 32896, np.uint16)) if mode == "I;16" else MIDDLE.convert(mode)
     linear = decode(chunked(image, (b"gAMA", (100_000).to_bytes(4))))
     assert linear.notes[-1] == "colours converted from a gamma of 1"
@@ -102,7 +102,7 @@ def test_png_gamma(mode: str) -> None:
 
 
 def test_png_primaries_are_noted() -> None:
-    """A cHRM chunk of another colour space is ignored with a note, that of sRGB without one."""
+    """A cHRM chunk is ignored, with a note if it describes a colour space other than sRGB."""
     for green, notes in [(30_000, 0), (21_000, 1)]:
         values = (31270, 32900, 64000, 33000, green, 60000 if green == 30_000 else 71000, 15000, 6000)
         photo = decode(chunked(MIDDLE, (b"cHRM", b"".join(value.to_bytes(4) for value in values))))
@@ -110,11 +110,11 @@ def test_png_primaries_are_noted() -> None:
 
 
 def test_sixteen_bits_with_a_transparent_value() -> None:
-    """Grey is compared before rounding, so a value next to the transparent one stays opaque."""
+    """16-bit grey is compared with the transparent value before rounding, so neighbouring values stay opaque."""
     photo = decode(DATA / "trns16.png")
     assert photo.notes == ("16 bits rounded to 8", "transparent parts laid over white")
     values = np.full((4, 6), 1000, np.uint16)
-    values[:, 3:] = 1001  # the same after rounding to 8 bits
+    values[:, 3:] = 1001  # equals 1000 after rounding to 8 bits
     pixels = decode(encoded(Image.fromarray(values), "PNG", transparency=1000)).pixels
     assert (pixels[:, :3] == 255).all()
     assert (pixels[:, 3:] == 4).all()
@@ -140,7 +140,7 @@ def test_sixteen_bits_of_colour_with_a_transparent_colour() -> None:
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_turning_is_noted_in_every_format(format: str) -> None:
-    """A rotated photo gets the note even in formats that Pillow rotates on its own."""
+    """A rotated photo gets a note even in formats that Pillow itself rotates."""
     exif = Image.Exif()
     exif[0x0112] = 6
     photo = decode(encoded(gradient(), format, exif=exif))
@@ -179,7 +179,7 @@ def test_a_missing_end_marker_is_added(kind: str, missing: int, behind: bytes) -
 
 @pytest.mark.parametrize("kind", JPEGS)
 def test_one_missing_pixel_is_refused(kind: str) -> None:
-    """Any cut from four bytes before the end back to the last scan's header is refused."""
+    """A JPEG that is cut anywhere between its last scan's header and four bytes before its end is refused."""
     whole = jpeg(kind)
     for missing in [4, 5, 8, 20, 100, len(whole) // 2]:
         with pytest.raises(PhotoError, match="damaged or cut short"):
@@ -272,7 +272,7 @@ def test_arrays_with_one_channel() -> None:
 
 
 class Tensor:
-    """A stand-in for PyTorch's tensor with the parts that matter here."""
+    """A stand-in for PyTorch's tensor with the attributes that godeeper's error message depends on."""
 
     def __init__(self, values: np.ndarray, *, gradient: bool = False) -> None:
         self.values, self.gradient = values, gradient

@@ -25,7 +25,7 @@ from godeeper.photos.decode import decode
     ],
 )
 def test_kinds_of_jpeg_that_the_decoder_does_not_know(marker: int, bits: int, words: str) -> None:
-    """The error names the variant, and does not say that the file is damaged."""
+    """The error for a JPEG variant that the decoder does not support names the variant, and does not call the file damaged."""
     data = bytearray(jpeg("baseline"))
     place = data.index(b"\xff\xc0")
     data[place + 1], data[place + 4] = marker, bits

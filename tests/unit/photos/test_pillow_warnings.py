@@ -1,4 +1,4 @@
-"""Warnings while decoding become notes on the right photo, in any number of threads."""
+"""Warnings during decoding become notes on the photo that caused them, in any number of threads."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_blocks_nest() -> None:
 
 
 def test_other_threads_are_left_alone() -> None:
-    """A thread that decodes nothing keeps its warnings, which are errors here."""
+    """In a thread that decodes nothing, warnings are not collected; in these tests they are errors."""
 
     def careless() -> None:
         warnings.warn("mine", UserWarning, stacklevel=1)

@@ -29,7 +29,7 @@ def test_squash_is_pillows_bilinear() -> None:
 @pytest.mark.parametrize("filter", ["antialias", "tf2015"])
 @pytest.mark.parametrize(("height", "width"), [(300, 451), (451, 300), (299, 299)])
 def test_crop_takes_the_central_square(filter: Filter, height: int, width: int) -> None:
-    """Cropping equals squashing the central square."""
+    """``crop`` gives the same input as ``squash`` for the photo's central square."""
     pixels = photo_of(height, width)
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -39,7 +39,7 @@ def test_crop_takes_the_central_square(filter: Filter, height: int, width: int) 
 
 
 def test_tf2015_by_hand() -> None:
-    """As in TensorFlow 1 (align_corners=False, half_pixel_centers=False), output x reads source x · 2 / 4."""
+    """As in TensorFlow 1 (align_corners=False, half_pixel_centers=False), output pixel x reads source position x · 2 / 4."""
     row = np.array([[[0], [100]]], np.uint8).repeat(3, axis=2)
     np.testing.assert_array_equal(resize_tf2015(row, 4)[0, :, 0], [0, 50, 100, 100])
 
@@ -72,7 +72,7 @@ def test_axes() -> None:
 @pytest.mark.parametrize("filter", ["antialias", "tf2015"])
 @pytest.mark.parametrize("fit", ["squash", "crop"])
 def test_every_step_resumes(filter: Filter, fit: Fit) -> None:
-    """Feeding any step between the file and the network gives the same input."""
+    """Feeding the value of any step between the file and the network gives the same input of the network."""
     preprocess = Preprocess(filter=filter, fit=fit)
     photo = decode(photo_of(310, 400))
     start = PhotoSteps(preprocess, "decode", photo)
@@ -106,7 +106,7 @@ def test_wrong_shapes(kind: str, shape: tuple[int, ...]) -> None:
 
 
 def test_fractions_need_the_2015_filter() -> None:
-    """The antialiasing filter accepts integers only, and the 2015 filter any numbers."""
+    """The antialiasing filter accepts integers only, and the 2015 filter accepts any numbers."""
     halves = np.full((8, 8, 3), 0.5, np.float32)
     with pytest.raises(FeedError, match="whole numbers"):
         PhotoSteps(Preprocess(), "cast", halves).value("resize")

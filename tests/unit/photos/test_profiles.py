@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOISE = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
 GREYS = np.arange(256, dtype=np.uint8)[None]
 ROUNDING = 1.0
-"""The tolerance in levels of 255, because a colour engine computes with integers."""
+"""Tolerance in levels of 255.  It is needed because the colour engine computes with integers."""
 IGNORED = "unusable colour profile ignored (a part of it is missing or damaged)"
 P3 = profiles.rgb_profile(DISPLAY_P3, parametric_tag(SRGB_CURVE), version=4, name="Display P3")
 ADOBE_GAMMA = 563 / 256
@@ -53,7 +53,7 @@ def test_matrix_and_curve(
     curve: bytes,
     to_light: Callable[[NDArray[np.float64]], NDArray[np.float64]],
 ) -> None:
-    """Random colours are converted correctly, and those outside sRGB are clipped."""
+    """Random colours are converted correctly, and colours outside sRGB are clipped."""
     embedded = profiles.rgb_profile(primaries, curve, version=version, name="sRGB")
     options = {"lossless": True} if format == "WEBP" else {}
     photo = decode(encoded(Image.fromarray(NOISE), format, icc_profile=embedded, **options))
@@ -73,7 +73,7 @@ def test_srgb_of_one_s_own_making_changes_nothing() -> None:
 @pytest.mark.parametrize("gamma", [1.0, 1.8, 2.2])
 @pytest.mark.parametrize("mode", ["L", "LA"])
 def test_grey_curves(gamma: float, mode: str) -> None:
-    """A profile of one curve is applied, even if the photo is transparent."""
+    """A grey profile with one curve is applied, even if the photo is transparent."""
     embedded = profiles.profile({b"kTRC": gamma_tag(gamma)}, b"GRAY")
     photo = decode(encoded(Image.fromarray(GREYS).convert(mode), "PNG", icc_profile=embedded))
     stored = round(gamma * 256) / 256
@@ -96,7 +96,7 @@ def press() -> NDArray[np.float64]:
 
 @pytest.mark.parametrize("format", ["TIFF", "JPEG"])
 def test_four_inks_through_a_table(format: str) -> None:
-    """Each of the 16 combinations of inks is correct; JPEGs store inks inverted."""
+    """Each of the 16 combinations of four inks is converted correctly, also in JPEGs, which store inks inverted."""
     inks = np.array(list(np.ndindex(2, 2, 2, 2)), np.uint8).reshape(4, 4, 4) * np.uint8(255)
     image = Image.frombytes("CMYK", (4, 4), inks.tobytes()).resize((64, 64), Image.Resampling.NEAREST)
     options = {"quality": 100} if format == "JPEG" else {}
@@ -138,13 +138,13 @@ def test_a_name_is_shown_without_what_a_terminal_would_obey() -> None:
 
 
 def padded(size: int) -> bytes:
-    """Return Display P3 in a profile that is much larger than needed, as printers' profiles are."""
+    """Return a Display P3 profile that is padded to ``size`` bytes, because printers' profiles are as large."""
     return P3 + bytes(size)
 
 
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 def test_a_large_profile_is_used(format: str) -> None:
-    """A profile of 3 MB is used, although Pillow refuses PNG profiles from 1 MB on; its conversion is not cached."""
+    """A profile of 3 MB is used, although Pillow refuses PNG profiles above 1 MB; the conversion is not cached."""
     colour.cached_conversion.cache_clear()
     options = {"lossless": True} if format == "WEBP" else {}
     photo = decode(encoded(Image.fromarray(NOISE), format, icc_profile=padded(3_000_000), **options))
@@ -174,7 +174,7 @@ def with_chunks(*chunks: tuple[bytes, bytes]) -> bytes:
     ids=["empty", "name", "no method", "nothing", "damaged", "unknown method", "bomb"],
 )
 def test_damaged_profile_chunks_are_ignored(content: bytes) -> None:
-    """The photo is complete, and the note names the damaged chunk."""
+    """A damaged profile chunk is ignored: the photo is decoded completely, and a note names the chunk."""
     photo = decode(with_chunks((b"iCCP", content)))
     assert photo.notes == (IGNORED,)
     np.testing.assert_array_equal(photo.pixels, NOISE)
@@ -228,7 +228,7 @@ def test_a_profile_in_jpeg_2000() -> None:
 
 
 def avif_of(points: tuple[int, int]) -> bytes:
-    """Return an AVIF that names its colour space by these numbers."""
+    """Return an AVIF that states its colour space by these code points."""
     data = encoded(Image.fromarray(NOISE), "AVIF", speed=10)
     place = data.index(b"colrnclx") + 8
     return data[:place] + struct.pack(">2H", *points) + data[place + 4 :]

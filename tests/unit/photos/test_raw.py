@@ -20,7 +20,7 @@ DNG = ROOT / "tests" / "data" / "photos" / "photo.dng"
 
 
 def tiff(tags: dict[int, object] | None = None, pages: int = 1) -> bytes:
-    """Return a TIFF of 16x12 pixels with more tags on its first page."""
+    """Return a TIFF of 16x12 pixels whose first page has the additional ``tags``."""
     info = TiffImagePlugin.ImageFileDirectory_v2()
     for tag, value in (tags or {}).items():
         info.tagtype[tag] = {50706: 1, 330: 4}.get(tag, 3 if tag == 255 else 4)
@@ -36,7 +36,7 @@ def entry(order: str, tag: int, value: int, *, big: bool) -> bytes:
 
 
 def bare(order: str, first: dict[int, int], second: dict[int, int] | None = None, *, big: bool = False) -> bytes:
-    """Return a TIFF of tags only, optionally with a SubIFD in the first picture."""
+    """Return a TIFF that has tags but no pixels, optionally with a SubIFD in the first picture."""
     width, count = ("Q", "Q") if big else ("I", "H")
     mark = b"II" if order == "<" else b"MM"
     header = mark + (struct.pack(f"{order}HHHQ", 43, 8, 0, 16) if big else struct.pack(f"{order}HI", 42, 8))
@@ -70,7 +70,7 @@ def test_a_plain_tiff_called_dng_is_a_photo(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tags", [{254: 1}, {255: 2}, {50706: b"\1\4\0\0"}])
 def test_marked_tiffs(tags: dict[int, object]) -> None:
-    """A TIFF is a raw file if its first picture is marked as reduced, in either way, or if it has a DNG version."""
+    """A TIFF is a raw file if one of two tags marks its first picture as reduced, or if it has a DNG version."""
     with pytest.raises(PhotoError, match="raw file"):
         decode(tiff(tags))
 
@@ -79,14 +79,14 @@ def test_marked_tiffs(tags: dict[int, object]) -> None:
 @pytest.mark.parametrize("big", [False, True])
 @pytest.mark.parametrize("photometric", [32803, 34892])
 def test_sensor_values(*, order: str, big: bool, photometric: int) -> None:
-    """Sensor values in the first picture or its SubIFDs are recognised, in both byte orders, in TIFF and BigTIFF."""
+    """Sensor values in the first picture or its SubIFDs are recognised in both byte orders, in TIFF and in BigTIFF."""
     assert is_raw(bare(order, {262: photometric}, big=big))
     assert is_raw(bare(order, {262: 2}, {262: photometric}, big=big))
     assert not is_raw(bare(order, {262: 2}, {262: 2}, big=big))
 
 
 def test_several_pages_are_a_photo() -> None:
-    """A TIFF with further pages or smaller copies after the first picture is a photo."""
+    """A TIFF with more pages, or with smaller copies after the first picture, is a photo."""
     photo = decode(tiff(pages=3))
     assert photo.notes == ("first of 3 frames",)
     assert decode(tiff({254: 2})).size == (16, 12)

@@ -32,7 +32,7 @@ def poster(net: Network, chelsea: Path, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def picture(poster: Poster) -> np.ndarray:
-    """The largest level of the pyramid as one array."""
+    """The largest level of the poster's pyramid, as one array (H, W)."""
     levels = level_sizes(poster.width, poster.height)
     return joined(poster.folder / "poster_files", len(levels) - 1, levels[-1])
 
@@ -79,7 +79,7 @@ def test_every_site_is_there_once(poster: Poster, net: Network) -> None:
 
 @pytest.mark.parametrize("name", BLUEPRINTS)
 def test_blocks_do_not_overlap(name: str) -> None:
-    """In every network, no block overlaps another or leaves the poster, whose aspect ratio is about that of a sheet of paper."""
+    """In every network, no block overlaps another or leaves the poster; the poster's aspect ratio is about that of paper."""
     layout = lay_out_poster(network_parts(name))
     assert layout.height / layout.width == pytest.approx(ASPECT, rel=0.2)
     assert layout.width % SIDE == 0
@@ -103,7 +103,7 @@ def test_each_part_follows_from_the_one_before(name: str) -> None:
 
 
 def network_parts(name: str) -> Any:
-    """Return the tensors of a network by part, for any weights."""
+    """Return title -> tensors, for each part of a network's poster."""
     from godeeper.blueprint.address import Tensor
     from godeeper.blueprint.parts import parts
     from godeeper.engine.plan import output
@@ -115,7 +115,7 @@ def network_parts(name: str) -> Any:
 
 
 def test_empty_cells_have_the_background_colour(poster: Poster, picture: np.ndarray) -> None:
-    """Around the blocks, and in the unused cells of a block's last row, there is one colour."""
+    """The space around the blocks and the unused cells of a block's last row have the background's colour."""
     outside = np.ones(picture.shape, bool)
     for tensor in poster.record["tensors"]:
         block(outside, tensor)[...] = False
@@ -123,7 +123,7 @@ def test_empty_cells_have_the_background_colour(poster: Poster, picture: np.ndar
 
 
 def test_the_page_holds_the_record(poster: Poster) -> None:
-    """The page needs only the tiles: it contains the record and no outside address."""
+    """The page contains the poster's record and no outside address, so it needs only the tiles."""
     text = poster.page.read_text()
     inside = re.search(r'<script id="record" type="application/json">(.*?)</script>', text, re.DOTALL)
     assert inside is not None
@@ -143,7 +143,7 @@ def test_a_name_cannot_break_the_page(tmp_path: Path, net: Network, chelsea: Pat
 
 
 def test_the_dzi(poster: Poster) -> None:
-    """Deep Zoom's description has the size, the tile size and the format, and exactly the tiles that follow from it exist."""
+    """The Deep Zoom description states size, tile size and format, and exactly the tiles that it describes exist."""
     text = (poster.folder / "poster.dzi").read_text()
     assert f'Width="{poster.width}" Height="{poster.height}"' in text
     assert f'TileSize="{SIDE}" Overlap="0"' in text or f'Overlap="0" TileSize="{SIDE}"' in text
@@ -175,13 +175,13 @@ def test_each_level_is_half_of_the_next(tmp_path: Path, size: tuple[int, int]) -
 
 
 def test_halving() -> None:
-    """Each pixel is the mean of up to four pixels, with halves rounded up."""
+    """Halving a picture replaces up to four pixels by their mean, with halves rounded up."""
     pixels = np.array([[0, 1, 9], [1, 0, 9], [254, 255, 7]], np.uint8)
     np.testing.assert_array_equal(halved(pixels), [[1, 9], [255, 7]])
 
 
 def test_signed_is_in_colour(tmp_path: Path, net: Network, chelsea: Path) -> None:
-    """The signed scale has its colours as a palette, and the colour of zero around the blocks."""
+    """On the signed scale, tiles have the colour map as a palette, and the space around the blocks has the colour of zero."""
     poster = net.poster(chelsea, tmp_path / "poster", scale="signed")
     tile = Image.open(poster.folder / "poster_files" / "13" / "0_0.png")
     assert tile.mode == "P"
@@ -216,7 +216,7 @@ def test_another_folder_is_left_alone(tmp_path: Path, net: Network, chelsea: Pat
 def test_a_poster_is_replaced_whole(
     tmp_path: Path, net: Network, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A new poster replaces the old poster, or the old poster stays if it fails; other files in the folder always stay."""
+    """A new poster replaces the old poster, which stays if the new one fails; other files in the folder always stay."""
     folder = tmp_path / "poster"
     folder.mkdir()
     net.poster(chelsea, folder)
@@ -236,7 +236,7 @@ def test_a_poster_is_replaced_whole(
 
 
 def test_the_command(tmp_path: Path, chelsea: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints the page's path, or the record; an invalid folder gives one line and exit code 2."""
+    """The command prints the page's path, or the record with ``--json``; an invalid folder gives one line and exit code 2."""
     folder = tmp_path / "poster"
     assert main(["poster", str(chelsea), "--out", str(folder), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -25,7 +25,7 @@ def report() -> Report:
 
 
 class Page(HTMLParser):
-    """A parsed page: its texts, links and ids, and whether every element is closed."""
+    """A parsed page: its texts, links and ids, and the elements that are not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ def test_page_is_whole(report: Report) -> None:
 
 
 def test_page_needs_nothing_else(report: Report) -> None:
-    """The page has no script and no outside address: every link is within the page or a picture in it."""
+    """The page has no script and no outside address: every link leads to a place or a picture in the page."""
     page = Page(report.html(make_thumbnails))
     assert not page.tags & {"script", "link", "iframe", "img"}
     assert all(link.startswith(("#", "data:image/jpeg;base64,")) for link in page.links)
@@ -88,14 +88,14 @@ def test_pictures_are_in_the_page_once(report: Report) -> None:
 
 
 def test_page_without_pictures(report: Report) -> None:
-    """Without thumbnails the names are still shown."""
+    """A page without thumbnails still shows the names of the photos."""
     text = report.html()
     assert "<image" not in text
     assert "photo 1 " in text
 
 
 def test_few_photos_give_a_warning() -> None:
-    """A wide interval has a warning that explains n; a narrow interval has none."""
+    """A wide interval has a warning that explains the number of photos n; a narrow interval has no warning."""
     few = make_report(24)
     assert few.caution is not None
     assert few.caution.startswith("n = 24 photos: too few to measure")
@@ -142,13 +142,13 @@ def test_a_report_without_results(report: Report, tmp_path: Path) -> None:
 
 
 def test_save_writes_the_page(report: Report, tmp_path: Path) -> None:
-    """The file contains the page in UTF-8."""
+    """``save`` writes the page to the file in UTF-8."""
     path = report.save(tmp_path / "report.html", make_thumbnails)
     assert path.read_text("utf-8") == report.html(make_thumbnails)
 
 
 def unbalanced(report: Report, right: int) -> Report:
-    """Return a report on 137 photos of one class, all predicted correctly, and three of another, ``right`` of them correctly."""
+    """Return a report on 137 photos of one class, all correct, and three photos of another class, of which ``right`` are correct."""
     truth = np.array([0] * 137 + [1] * 3)
     predicted = np.array([0] * (140 - right) + [1] * right)
     return replace(
@@ -183,7 +183,7 @@ def test_hardly_better_than_guessing_is_reported(report: Report) -> None:
 
 
 def test_near_duplicates_widen_the_interval(report: Report) -> None:
-    """Forty groups of four photos count as forty photos."""
+    """For the interval, forty groups of four near-duplicates count as forty photos."""
     grouped = replace(report, groups=np.arange(160) // 4)
     assert grouped.effective == 40
     assert grouped.accuracy.n == 160
@@ -202,7 +202,7 @@ def test_near_duplicates_widen_the_interval(report: Report) -> None:
     ],
 )  # fmt: skip
 def test_what_the_interval_counts_is_said(report: Report, by: str, copies: int, counted: str | None) -> None:
-    """Page and JSON state the number of independent photos that the interval assumes, and why it is below the number tested."""
+    """Page and JSON state how many independent photos the interval assumes, and why these are fewer than the tested photos."""
     one = replace(report, tested_by=by, groups=np.arange(160) // copies)
     test = one.record()["test"]
     assert test["interval"] == pytest.approx(wilson(test["accuracy"] * test["interval_n"], test["interval_n"]))
@@ -223,7 +223,7 @@ def test_unknown_classes_are_in_page_and_json(report: Report) -> None:
 
 
 def test_numbers_that_json_cannot_hold_are_null(report: Report, tmp_path: Path) -> None:
-    """NaN and infinity become null everywhere."""
+    """In the JSON, NaN and infinity become null everywhere."""
     odd = replace(report, temperature=float("inf"), threshold=float("nan"), seconds={"head": float("nan")})
     record = json.loads(odd.save_json(tmp_path / "odd.json").read_text(), parse_constant=pytest.fail)
     assert record["calibration"]["temperature"] is None

@@ -43,9 +43,9 @@ class Verdict:
 
 
 def make_features(labels: Ints, distance: float = 4.0, width: int = 40, seed: int = 0, modules: int = 3) -> Features:
-    """Return Gaussian classes whose centres are ``distance`` from the origin in 8 of ``width`` rectified features.
+    """Return rectified features of Gaussian classes whose centres are ``distance`` from the origin in 8 of ``width`` features.
 
-    The middle module separates the classes best.
+    Of the ``modules``, the middle one separates the classes best.
     """
     random = np.random.default_rng(seed)
     centres = random.standard_normal((int(labels.max()) + 1, 8))

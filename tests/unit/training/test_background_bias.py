@@ -12,7 +12,7 @@ NAMES = ("on red", "anywhere", "elsewhere")
 
 
 def made_edges(labels: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Return edges: red for all photos of the first class, random for the others."""
+    """Return the colours of the photos' edges: red for the first class, random for all other classes."""
     chance = np.random.default_rng(seed)
     edges = np.concatenate([chance.uniform(0, 255, (len(labels), 3)), chance.uniform(0, 60, (len(labels), 3))], 1)
     red = np.array([200, 30, 40, 2, 2, 2]) + chance.normal(0, 3, (len(labels), 6))
@@ -21,7 +21,7 @@ def made_edges(labels: np.ndarray, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [60, 3000])
 def test_a_background_of_one_colour_is_reported(count: int) -> None:
-    """The class on red is found with few and with many photos, and the others are not."""
+    """A class whose photos all have red edges is reported, with few and with many photos, and no other class is."""
     labels = np.arange(count) % 3
     found = background_biases(made_edges(labels), Targets(labels, np.arange(count)), NAMES)
     assert [each.label for each in found] == ["on red"]
@@ -45,6 +45,6 @@ def test_near_duplicates_do_not_classify_each_other() -> None:
 
 
 def test_for_few_photos_nothing_is_reported() -> None:
-    """Nine photos on red may be chance, so nothing is reported."""
+    """Nine photos with red edges may be due to chance, so nothing is reported."""
     labels = np.arange(27) % 3
     assert background_biases(made_edges(labels), Targets(labels, np.arange(27)), NAMES) == ()

@@ -8,7 +8,7 @@ from godeeper.training.folds import ALWAYS, assign_folds, held_out_folds
 
 
 def test_groups_stay_whole() -> None:
-    """Near-duplicates are in the same fold."""
+    """All photos of a group of near-duplicates are in the same fold."""
     random = np.random.default_rng(0)
     groups = random.integers(0, 40, 200)
     folds = assign_folds(groups % 3, groups, seed=1)
@@ -17,7 +17,7 @@ def test_groups_stay_whole() -> None:
 
 
 def test_classes_are_spread_evenly() -> None:
-    """Every fold has the same number of photos of a class, give or take one."""
+    """The folds' numbers of photos of a class differ by at most one."""
     labels = np.arange(103) % 4
     folds = assign_folds(labels, np.arange(103), seed=0)
     for label in range(4):
@@ -26,7 +26,7 @@ def test_classes_are_spread_evenly() -> None:
 
 
 def test_every_class_is_left_to_learn_from() -> None:
-    """The training set of every fold has all classes; a class with a single group is never held out."""
+    """The training set of every fold contains all classes; a class with a single group is never held out."""
     labels = np.array([0] * 10 + [1] * 10 + [2] * 6)
     groups = np.array([*range(20), *[20] * 6])
     folds = assign_folds(labels, groups, seed=0)

@@ -57,7 +57,7 @@ def test_the_test_set_is_the_one_given(tmp_path: Path) -> None:
 
 
 def test_a_training_set_that_copies_the_test_set(tmp_path: Path) -> None:
-    """The error says in one line that the training photos are copies of test photos."""
+    """If all training photos are copies of test photos, a one-line error says so."""
     paint(tmp_path / "photos" / "train", 2)
     shutil.copytree(tmp_path / "photos" / "train", tmp_path / "photos" / "test")
     with pytest.raises(OptionError, match="the same pixels as a test photo"):
@@ -84,7 +84,7 @@ def test_the_same_bytes_wherever_they_lie(tmp_path: Path) -> None:
 
 
 def test_a_list_is_a_folder(tmp_path: Path) -> None:
-    """The same photos under the same names give the same head, bit for bit."""
+    """A list and a folder with the same photos under the same names give the same head, bit for bit."""
     paint(tmp_path, 6)
     rows = [f"{label}/{number}.png,{label}\n" for label in COLOURS for number in range(6)]
     (tmp_path / "list.csv").write_text("path,label\n" + "".join(rows))
@@ -109,7 +109,7 @@ def test_a_list_is_a_folder(tmp_path: Path) -> None:
     ],
 )
 def test_arguments(tmp_path: Path, options: dict[str, Any], reason: str) -> None:
-    """The error names the invalid value in one line."""
+    """An invalid argument raises a one-line error that names the value."""
     paint(tmp_path, 1)
     with pytest.raises(OptionError, match=reason) as error:
         godeeper.retrain(tmp_path, **options)

@@ -14,7 +14,7 @@ from .examples import Ints, make_features
 
 
 def count(*photos: int) -> Ints:
-    """Return labels of classes with these numbers of photos."""
+    """Return the labels of a data set whose classes have these numbers of photos."""
     return np.repeat(np.arange(len(photos), dtype=np.int64), photos)
 
 
@@ -67,7 +67,7 @@ def test_a_class_of_one_group_is_learned_and_never_held_out() -> None:
 
 
 def test_constant_features_do_not_matter() -> None:
-    """A filter that was constant in training has no influence later."""
+    """A filter whose feature was constant in the training photos has no influence on predictions."""
     labels = np.arange(60, dtype=np.int64) % 3
     features = make_features(labels)
     for values in features.values():
@@ -82,7 +82,7 @@ def test_constant_features_do_not_matter() -> None:
 
 
 def test_the_same_seed_gives_the_same_bits() -> None:
-    """Two fits agree bit for bit, even if the second is given the selection of the first."""
+    """Two fits with the same seed agree bit for bit, even if the second fit gets the module selection of the first."""
     labels = np.arange(90, dtype=np.int64) % 3
     features = make_features(labels, width=400)
     first, selection = fit(features, Targets(labels, np.arange(90), 7), "abc")
@@ -103,7 +103,7 @@ def test_the_threshold_keeps_what_it_says() -> None:
 
 
 def test_nested_predictions_are_unbiased() -> None:
-    """If features are independent of the classes, choosing among eleven modules does not raise the accuracy."""
+    """If features are independent of the classes, choosing among eleven modules does not raise the nested accuracy."""
     random = np.random.default_rng(0)
     labels = np.arange(60, dtype=np.int64) % 2
     right = 0

@@ -49,7 +49,7 @@ def comparison(cosine: float = 0.999, judged: int = 100, lost: int = 0, won: int
 
 
 def made_up(losses: NDArray[np.float64]) -> Comparison:
-    """Return a comparison in which int8 lowers the probability of the right class by ``losses``, with equal features."""
+    """Return a comparison in which int8 lowers the right class's score by ``losses``, one value per photo; features are equal."""
     generator = np.random.default_rng(0)
     best = generator.uniform(0.4, 0.9, len(losses))
     labels = np.where(generator.random(len(losses)) < best, 0, generator.integers(1, 3, len(losses)))
@@ -80,7 +80,7 @@ def small(folder: Path) -> Classifier:
 
 
 def test_what_passes() -> None:
-    """int8 passes with a cosine of 0.995 in every module and a loss of at most half a point, whatever the counts are."""
+    """int8 passes with a cosine of at least 0.995 in every module and a loss of at most half a percentage point."""
     assert comparison().passes
     assert comparison(cosine=0.995, less=0.7951).passes
     assert comparison(lost=9, won=4).passes
@@ -89,12 +89,12 @@ def test_what_passes() -> None:
 
 
 def test_a_point_less_fails() -> None:
-    """Equal heads pass, and heads that are a point worse fail; the spread between photos is only reported."""
+    """Heads of equal accuracy pass, and heads that are one percentage point worse fail, whatever the spread between photos."""
     spread = np.random.default_rng(1).normal(0, 0.02, 1000)
     spread -= spread.mean()
     for lost in (np.zeros(1000), spread):
         assert made_up(lost).passes
-        assert not made_up(lost + 0.015).passes  # two thirds of it belong to the right class
+        assert not made_up(lost + 0.015).passes  # a loss of 0.01 for the right class, which gets two thirds of the 0.015
         assert made_up(lost - 0.015).passes
     assert made_up(np.zeros(1000)).loss == 0
     assert made_up(spread + 0.015).loss == pytest.approx(0.01, rel=0.1)
@@ -102,7 +102,7 @@ def test_a_point_less_fails() -> None:
 
 
 def test_neither_precision_is_favoured() -> None:
-    """Swapping the two precisions swaps losses and wins."""
+    """Swapping the two precisions changes the sign of the loss, and swaps the numbers of lost and won photos."""
     generator = np.random.default_rng(2)
     labels = generator.integers(0, 3, 60)
     sure, less = (generator.normal(size=(60, 3)) + 2 * np.eye(3)[labels] for _ in range(2))
@@ -125,7 +125,7 @@ def test_photos_near_a_border_do_not_refuse() -> None:
 
 
 def test_few_photos_give_a_wide_interval() -> None:
-    """With few photos the interval is wide and contains zero; with many it lies around the observed difference."""
+    """With few photos the interval is wide and contains zero; with many photos it is narrow, around the observed difference."""
     low, high = comparison(judged=10).interval
     assert low < -0.1 < 0.1 < high
     low, high = comparison(judged=1000, lost=50).interval
@@ -134,7 +134,7 @@ def test_few_photos_give_a_wide_interval() -> None:
 
 
 def test_the_sentence_says_what_it_cost() -> None:
-    """The sentence contains the worst module, both probabilities, the criterion, both counts and their interval."""
+    """The sentence on the check has the worst module, both probabilities, the criterion, and both counts with their interval."""
     said = str(comparison(cosine=0.9971, judged=200, lost=4, won=2, less=0.7987))
     for part in (
         "0.9971",
@@ -150,7 +150,7 @@ def test_the_sentence_says_what_it_cost() -> None:
 
 
 def test_cosines_of_nothing() -> None:
-    """Features that are all zeros have a cosine of 1 to each other, and of 0 to all others."""
+    """Features that are all zeros have a cosine of 1 to each other, and a cosine of 0 to all other features."""
     zeros, ones = np.zeros((1, 3), np.float32), np.ones((1, 3), np.float32)
     got = [float(cosines(one, other)[0]) for one, other in [(zeros, zeros), (zeros, ones), (ones, zeros), (ones, ones)]]
     np.testing.assert_allclose(got, [1, 0, 0, 1])
@@ -166,7 +166,7 @@ def test_int8_is_used_and_reported(small: Classifier) -> None:
 
 
 def test_int8_that_differs_too_much(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the check fails the classifier is fp32, and the report says why."""
+    """If the check fails, the classifier uses fp32, and the report says why."""
     monkeypatch.setattr(precision, "LEAST_COSINE", 1.1)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="int8")
     assert trained.precision == "fp32"
@@ -176,7 +176,7 @@ def test_int8_that_differs_too_much(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_auto_does_not_check_small_folders(folder: Path) -> None:
-    """A small folder is computed in fp32, and the report says so, but not with ``precision="fp32"``."""
+    """Small folders are computed in fp32; the report says so, unless the user selected ``precision="fp32"``."""
     trained = godeeper.retrain(folder, features=FEATURES, precision="auto")
     assert trained.precision == "fp32"
     assert trained.report is not None
@@ -187,7 +187,7 @@ def test_auto_does_not_check_small_folders(folder: Path) -> None:
 
 
 def test_auto_checks_int8_for_large_folders(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From ``FEWEST`` photos on, int8 is checked."""
+    """With ``precision="auto"``, int8 is checked for folders of at least ``FEWEST`` photos."""
     monkeypatch.setattr(precision, "FEWEST", 24)
     trained = godeeper.retrain(folder, features=FEATURES, engine="onnxruntime", precision="auto")
     assert trained.precision == "int8"
@@ -306,7 +306,7 @@ def test_a_record_for_other_weights_in_a_file(small: Classifier, tmp_path: Path)
 
 
 def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_path: Path) -> None:
-    """The ONNX file gives the verdicts of the int8 classifier."""
+    """The ONNX export of an int8 classifier gives the classifier's verdicts."""
     photos = [verdict.entry.path for verdict in examine(folder).usable][:4]
     certificate = export(small_by_onnxruntime(small), tmp_path / "x.onnx", "onnx", photos)
     assert certificate.agreeing == 4
@@ -328,7 +328,7 @@ def test_classify_states_the_engine(
 
 
 def test_retrain_states_the_engine(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command has options for engine and precision, and its JSON states both."""
+    """``retrain`` has options for engine and precision, and its JSON states both."""
     arguments = ["retrain", str(folder), "--out", str(tmp_path / "x.godeeper"), "--features", FEATURES, "--json"]
     assert main([*arguments, "--engine", "onnxruntime", "--precision", "int8"]) == 0
     document = json.loads(capsys.readouterr().out)
@@ -336,14 +336,14 @@ def test_retrain_states_the_engine(folder: Path, tmp_path: Path, capsys: pytest.
 
 
 def test_peek_states_the_engine(chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The JSON states the engine and the precision, fp32."""
+    """The JSON of ``peek`` states the engine, and the precision fp32."""
     assert main(["peek", str(chelsea), "conv", "--out", str(tmp_path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["engine"], document["precision"]) == ("onnxruntime", "fp32")
 
 
 def test_a_file_from_before_there_was_int8(tmp_path: Path) -> None:
-    """A description without precision means fp32."""
+    """A classifier's description from an earlier version, which has no precision, means fp32."""
     from tests.unit.classifier.test_file import edited
 
     (tmp_path / "x.godeeper").write_bytes(edited(classifier(), calibration=None))

@@ -14,7 +14,7 @@ from .examples import make_features
 
 
 def test_curve() -> None:
-    """The curve has four points with more and more photos, all tested on all photos; the last is better than the first."""
+    """The curve has four points with increasing numbers of photos, each tested on all photos; the last is better than the first."""
     labels, groups = np.arange(240, dtype=np.int64) % 6, np.arange(240)
     features = make_features(labels, 2.5)
     selection = select(features, Targets(labels, groups, 0))
@@ -35,7 +35,7 @@ def test_forecast_holds_a_power_law() -> None:
 
 
 def test_fewer_photos_are_less_certain() -> None:
-    """The same curve from fewer tested photos gives a wider forecast."""
+    """A curve that was measured on fewer photos gives a wider forecast interval."""
     widths = []
     for tested in (50, 5000):
         curve = [CurvePoint(n, proportion(tested * (0.6 + n / 2000), tested)) for n in (100, 200, 300, 400)]
@@ -46,7 +46,7 @@ def test_fewer_photos_are_less_certain() -> None:
 
 
 def test_near_duplicates_are_less_certain() -> None:
-    """If four near-duplicates count as one photo, the same curve has wider intervals and a wider forecast."""
+    """If four near-duplicates count as one photo, the same curve has wider intervals and a wider forecast interval."""
     counts = np.array([(n, round(200 * (0.6 + n / 2000)), 200) for n in (100, 200, 300, 400)])
     plain, grouped = (learning_curve(counts, worth) for worth in (1.0, 0.25))
     assert [point.accuracy.value for point in plain] == [point.accuracy.value for point in grouped]

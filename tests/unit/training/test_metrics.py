@@ -45,7 +45,7 @@ def test_a_class_that_was_never_predicted_has_no_precision() -> None:
 
 
 def test_log_loss() -> None:
-    """The loss equals scikit-learn's."""
+    """The log loss equals scikit-learn's."""
     random = np.random.default_rng(0)
     logits, labels = random.standard_normal((50, 3)), random.integers(0, 3, 50)
     np.testing.assert_allclose(measure.log_loss(logits, labels), metrics.log_loss(labels, measure.softmax(logits)))
@@ -70,7 +70,7 @@ def test_calibration_error_by_hand() -> None:
 
 
 def test_near_duplicates_widen_the_bins() -> None:
-    """Near-duplicates do not change the mean gap of a bin; for the interval, two copies count as one photo."""
+    """Near-duplicates do not change the mean gap of a calibration bin; for its interval, two copies count as one photo."""
     likely, labels = np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 0])
     plain, copies = (measure.calibration(likely, labels, worth=worth).bins[0].accuracy for worth in (1.0, 0.5))
     assert (copies.value, copies.n) == (plain.value, 2)
@@ -79,7 +79,7 @@ def test_near_duplicates_widen_the_bins() -> None:
 
 
 def swap_labels(labels: Ints, share: float, seed: int) -> tuple[Ints, set[int]]:
-    """Return ``labels`` with a share of them changed, and the indices of these."""
+    """Return ``labels`` with a fraction ``share`` of them changed, and the indices of the changed labels."""
     random = np.random.default_rng(seed)
     rows = random.choice(len(labels), round(share * len(labels)), replace=False)
     swapped = labels.copy()
@@ -105,8 +105,8 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
 def test_planted_mislabels_are_found(seed: int) -> None:
     """If 5 % of the labels of separable classes are swapped, 80 % of the swaps are found at 70 % precision.
 
-    This depends on the classifier's accuracy, which is high here.  With less separable classes it does not always
-    hold: ``bench/training/planted.py`` shows recall and precision by accuracy.
+    These rates depend on the classifier's accuracy, which is high in this test.  Less separable classes do not always reach
+    them: ``bench/training/planted.py`` shows recall and precision by accuracy.
     """
     recall, precision = find_swaps(distance=7.0, seed=seed)
     assert recall >= 0.8
@@ -114,10 +114,10 @@ def test_planted_mislabels_are_found(seed: int) -> None:
 
 
 def test_a_cross_validated_photo_counts_half() -> None:
-    """Near-duplicates also count once: four photos in three groups count as at most 1.6 independent photos."""
+    """With cross-validation, a photo counts half in the interval, and near-duplicates count less."""
     groups = [0, 0, 1, 2]
     whole, half = (measure.worth(groups, cross_validated=each) for each in (False, True))
     assert half == whole / 2
-    assert 0.6 < whole < 0.8  # 16 / 6 of 4 photos: the squared sum of the group sizes over the sum of their squares
+    assert 0.6 < whole < 0.8  # 16 / 6 / 4: squared sum of the group sizes over the sum of their squares, per photo
     wide, narrow = (measure.proportion(80, 100, each) for each in (half, whole))
     assert wide.low < narrow.low < 0.8 < narrow.high < wide.high

@@ -23,13 +23,13 @@ def made_head(seed: int = 0) -> tuple[Head, dict[str, np.ndarray]]:
 
 
 def test_distances_are_those_of_the_inverse_covariance() -> None:
-    """The distances equal Mahalanobis distances computed with NumPy: three wide directions, and one common width."""
+    """The distances equal Mahalanobis distances computed with NumPy, for three wide directions and one width for all others."""
     chance = np.random.default_rng(0)
     coordinates = np.zeros((400, 12), np.float32)
     coordinates[:, :3] = chance.normal(size=(400, 3)) @ chance.normal(size=(3, 3)) * 5
     lengths = np.square(coordinates).sum(1) + np.float32(9 * 0.2)  # nine directions outside the coordinates
     covariance = coordinates.astype(np.float64).T @ coordinates / 400
-    inverse = np.linalg.inv(covariance + np.eye(12) * 9 * 0.2 / 6)  # half of the directions are kept separately
+    inverse = np.linalg.inv(covariance + np.eye(12) * 9 * 0.2 / 6)  # half of the twelve directions have their own width
     expected = np.einsum("nk,kl,nl->n", coordinates, inverse, coordinates, dtype=np.float64) + 6
     np.testing.assert_allclose(
         fit_ellipsoid(TrainingPoints(coordinates, lengths, 12)).distances(TrainingPoints(coordinates, lengths, 12)),
@@ -39,7 +39,7 @@ def test_distances_are_those_of_the_inverse_covariance() -> None:
 
 
 def test_the_head_measures_as_the_fit_does() -> None:
-    """Directions for standardised features and for coordinates give the same distances."""
+    """The head, which uses standardised features, measures the same distances as the fit, which uses coordinates."""
     head, features = made_head()
     assert head.ood_model is not None
     bases = components_by_module(features, head.addresses, 0)
@@ -60,7 +60,7 @@ def test_known_photos_keep_their_probabilities() -> None:
 
 
 def test_distant_photos_get_lower_probabilities() -> None:
-    """A photo ten times as far in the same direction has no higher probability, and is refused."""
+    """Photos ten times as far from the mean of the training photos are refused; without the OOD model, most are accepted."""
     head, features = made_head()
     assert head.threshold is not None
     far = {address: values.mean(0) + 10 * (values - values.mean(0)) for address, values in features.items()}

@@ -23,14 +23,14 @@ def made_up(count: int, width: int) -> Floats:
 
 
 def standardised(values: Floats, basis: PrincipalComponents) -> np.ndarray:
-    """Return the features standardised and in double precision, as for the principal components."""
+    """Return the features in double precision, standardised in the same way as for the principal components."""
     answer: np.ndarray = (values.astype(np.float64) - basis.mean) / basis.scale
     return answer
 
 
 @pytest.mark.parametrize(("count", "width"), [(15, 60), (700, 20), (2 * ROWS_AT_ONCE + 7, 60)])
 def test_directions_are_those_of_the_greatest_spread(count: int, width: int) -> None:
-    """The components explain as much of the variance as NumPy's singular vectors of all rows."""
+    """The components explain as much of the variance as the singular vectors that NumPy computes from all rows."""
     values = made_up(count, width)
     basis = principal_components(partial(blocks, {"x": values}, "x"), MOST, 0)
     standard = standardised(values, basis)
@@ -53,7 +53,7 @@ def test_the_disk_gives_the_same_bits() -> None:
 
 
 class Counted(dict[str, Floats]):
-    """Features that count how often a module is read."""
+    """Features by module, which count how often a module is read."""
 
     looked = 0
 
@@ -73,7 +73,7 @@ def test_bases_are_computed_once() -> None:
 
 
 def test_several_repeats_equal_single_ones() -> None:
-    """Several repeats of the folds give the same results computed together and one by one."""
+    """Several repeats of cross-validation give the same results whether they are computed together or one by one."""
     coordinates = np.random.default_rng(0).standard_normal((60, 5)).astype(np.float32)
     labels = np.arange(60, dtype=np.int64) % 3
     deals = [np.arange(60, dtype=np.int64) % 5, np.arange(60, dtype=np.int64) // 12]

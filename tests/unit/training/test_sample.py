@@ -1,4 +1,4 @@
-"""The sample does not depend on folder or file names, and includes every class."""
+"""The sample of photos for the int8 check does not depend on folder or file names, and includes every class."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_many_classes(folder: Path) -> None:
 
 
 def test_what_is_drawn_from(tmp_path: Path) -> None:
-    """Only files with a photo's extension are sampled, or all visible files of a class that has none."""
+    """Only files with a photo's extension are sampled; in a class without such files, all visible files are."""
     for name in ("one/a.jpg", "one/notes.txt", "two/IMG_1", "two/.hidden.jpg", "two/Thumbs.db", "stray.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
@@ -71,7 +71,7 @@ def test_what_is_drawn_from(tmp_path: Path) -> None:
 
 
 def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a unique size are not read to determine the order, and other files only when it is their turn."""
+    """To determine the order, files of a unique size are not read, and other files are read only when it is their turn."""
     opened: list[Path] = []
 
     def noted(path: Path) -> str:
@@ -84,7 +84,7 @@ def test_no_more_is_opened_than_needed(folder: Path, monkeypatch: pytest.MonkeyP
     assert len(opened) == 30
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_what_is_not_a_file(tmp_path: Path) -> None:
     """A broken link and a pipe are sampled like files, and do not block."""
     (tmp_path / "a").mkdir()

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def made_up(groups: dict[str, list[int]]) -> Checkup:
-    """Return a checkup without files: for each class the group number of each of its photos."""
+    """Return a checkup without files; ``groups`` has, for each class, the group number of each photo."""
     rows = [(label, number) for label, numbers in groups.items() for number in numbers]
     hashes = [f"{index:064x}" for index in range(len(rows))]
     verdicts = [
@@ -67,7 +67,7 @@ def test_fractions_are_pinned() -> None:
 
 
 def test_moving_the_folder(folder: Path, tmp_path: Path) -> None:
-    """The folder under another path, or with its path typed differently, gives the same split."""
+    """A folder that is moved, or whose path is typed differently, gives the same split."""
     before = assign(examine(folder))
     moved = tmp_path / "elsewhere" / "фото"
     shutil.copytree(folder, moved)
@@ -76,7 +76,7 @@ def test_moving_the_folder(folder: Path, tmp_path: Path) -> None:
 
 
 def test_renaming_and_converting(folder: Path) -> None:
-    """Other file and class names and another lossless format change nothing."""
+    """Renaming files and classes and converting photos to another lossless format do not change the split."""
     before = assign(examine(folder))
     for number, path in enumerate(sorted(folder.glob("a/*.png"))):
         write(folder / "renamed class" / f"IMG_{1000 - number}.tiff", scene(int(path.stem), SMALL))
@@ -103,7 +103,7 @@ def test_growing(folder: Path) -> None:
 
 
 def test_shrinking(folder: Path) -> None:
-    """Removing photos does not move the others."""
+    """Removing photos does not move the remaining photos to another set."""
     before = assign(examine(folder))
     for number in range(0, 60, 3):
         (folder / "ab"[number % 2] / f"{number}.png").unlink()

@@ -1,4 +1,4 @@
-"""A complete training from a folder to a classifier: stable splits, byte-exact names, correct reports."""
+"""``retrain`` from a folder to a classifier: stable splits, byte-exact names, correct reports."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ COLOURS = {
     "parked_cars": (190, 180, 50),
     "a/b": (120, 40, 160),
 }
-FEATURES = "conv_2"  # quick to compute, and it separates the colours
+FEATURES = "conv_2"  # a tensor that is quick to compute and separates the colours
 
 
 def paint(folder: Path, label: str, count: int, seed: int = 0) -> None:
-    """Write photos of one class: its colour with strong noise."""
+    """Write photos of one class; they have the class's colour and strong noise."""
     generator = np.random.default_rng([seed, *label.encode()])
     (folder / label).mkdir(parents=True, exist_ok=True)
     for number in range(count):
@@ -79,7 +79,7 @@ def test_it_learns(classifier: Classifier, folder: Path) -> None:
 
 
 def test_a_moved_folder_gives_the_same_bytes(classifier: Classifier, folder: Path, tmp_path: Path) -> None:
-    """Another path, another spelling of it and other file names give the same head."""
+    """A folder under another path, with another spelling of its path or with other file names gives the same head."""
     moved = tmp_path / "elsewhere" / "photos"
     shutil.copytree(folder, moved)
     for path in list(moved.rglob("*.png")):
@@ -91,7 +91,7 @@ def test_a_moved_folder_gives_the_same_bytes(classifier: Classifier, folder: Pat
 
 
 def test_a_growing_folder_moves_no_photo(folder: Path, tmp_path: Path) -> None:
-    """New photos and a new class do not move the others."""
+    """New photos and a new class do not move existing photos to another set."""
     grown = tmp_path / "photos"
     shutil.copytree(folder, grown)
     paint(grown, "猫", 10, seed=1)
@@ -199,7 +199,7 @@ def test_very_few_photos(counts: tuple[int, ...], tmp_path: Path) -> None:
 
 
 def test_classes_of_near_duplicates(tmp_path: Path) -> None:
-    """Classes of near-duplicates have one group each, so nothing can be held out, and the report says so."""
+    """If each class is one group of near-duplicates, no photo can be held out, and the report says so."""
     for label in ("猫", "a/b"):
         paint(tmp_path, label, 1)
         first = next((tmp_path / label).iterdir())

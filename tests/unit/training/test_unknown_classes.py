@@ -1,4 +1,4 @@
-"""The rate for unknown classes is measured on classes that are left out of the training."""
+"""The rate at which photos of unknown classes pass is measured with heads that are trained without some classes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> Iterator[ResultStore]:
 
 
 def made(labels: Ints, distance: float, store: ResultStore) -> tuple[Dataset, Selection]:
-    """Photos with artificial features, and the selected modules."""
+    """Return a data set with artificial features, and the selected modules."""
     names = [f"class {number:02}" for number in range(int(labels.max()) + 1)]
     numbers = iter(range(len(labels)))
     checkup = made_up({name: [next(numbers) for _ in range(int((labels == n).sum()))] for n, name in enumerate(names)})
@@ -58,7 +58,7 @@ def test_it_is_a_training_without_the_class(store: ResultStore) -> None:
 
 
 def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
-    """The photos of the left-out class do not affect the results for the other classes, bit for bit."""
+    """The photos of a left-out class do not change the results for the other classes by a single bit."""
     labels = np.repeat(np.arange(4, dtype=np.int64), 20)
     data, selection = made(labels, 2.5, store)
     first = leave_classes_out(data, np.arange(80), selection, [2])
@@ -72,7 +72,7 @@ def test_the_class_has_no_part_in_it(store: ResultStore) -> None:
 
 
 def test_classes_left_out_together_have_no_part_in_it(store: ResultStore) -> None:
-    """With many classes, one training excludes two of them, and each is measured separately."""
+    """If one head is trained without two classes, each of these classes is measured separately with that head."""
     labels = np.repeat(np.arange(10, dtype=np.int64), 12)
     data, selection = made(labels, 2.5, store)
     found = leave_classes_out(data, np.arange(120), selection, [0, 9])
@@ -90,7 +90,7 @@ def test_classes_left_out_together_have_no_part_in_it(store: ResultStore) -> Non
     [(3, 6, 3), (7, 2, 2), (9, 6, 3), (7, 6, 6), (13, 2, 1), (20, 6, 2), (40, 6, 1)],
 )
 def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) -> None:
-    """Each class is left out once; a training leaves out at most a quarter of all classes, or one."""
+    """Each class is left out of one head; a head leaves out at most a quarter of all classes, but at least one."""
     parts = left_out(classes, most)
     assert len(parts) == trainings
     assert len({one for part in parts for one in part}) == sum(map(len, parts)) == min(classes, most)
@@ -98,7 +98,7 @@ def test_how_many_trainings_it_takes(classes: int, most: int, trainings: int) ->
 
 
 def test_classes_far_apart_are_refused(store: ResultStore) -> None:
-    """A class unlike the others passes less often than a similar class, and has a greater AUROC."""
+    """If classes are far apart, photos of unknown classes pass less often than if classes are similar, and the AUROC is greater."""
     labels = np.repeat(np.arange(5, dtype=np.int64), 40)
     near, far = (measure_unknown(*with_rows(made(labels, distance, store))) for distance in (1.0, 12.0))
     assert near is not None
@@ -118,7 +118,7 @@ def test_two_classes_have_no_unknown(store: ResultStore) -> None:
 
 
 def test_of_many_classes_some_are_left_out(store: ResultStore) -> None:
-    """With many classes, only some are left out, evenly spread, so the cost does not grow with the number of classes."""
+    """With many classes, only some evenly spread classes are left out, so the cost does not grow with the number of classes."""
     found = measure_unknown(*with_rows(made(np.repeat(np.arange(20, dtype=np.int64), 6), 4.0, store)))
     assert found is not None
     assert len(found.classes) == MOST[CROSS_VALIDATION]
@@ -131,5 +131,5 @@ def test_of_many_classes_some_are_left_out(store: ResultStore) -> None:
     [([2, 3], [0, 1], 1.0), ([0, 1], [2, 3], 0.0), ([1, 1], [1, 1], 0.5), ([1, 3], [2], 0.5)],
 )
 def test_auroc(known: list[float], unknown: list[float], area: float) -> None:
-    """AUROC is the share of pairs in the right order, with ties counted half."""
+    """AUROC is the share of pairs of a known and an unknown photo in the right order, with ties counted half."""
     assert auroc(np.array(known, float), np.array(unknown, float)) == area

@@ -20,7 +20,7 @@ def scope_of(
     target: str = "/", headers: Pairs | dict[str, str] = (), method: str = "GET", *,
     client: str = "127.0.0.1", server: str = "127.0.0.1", **more: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Return a request's scope, with our ``Host`` unless ``headers`` has another."""
+    """Return a request's ASGI scope, with the server's own ``Host`` unless ``headers`` contains a ``Host``."""
     pairs = list(headers.items() if isinstance(headers, dict) else headers)
     if not any(name.lower() == "host" for name, _ in pairs):
         pairs.insert(0, ("host", OURS))
@@ -43,7 +43,7 @@ def scope_of(
 
 
 async def ask(app: ASGIApp, scope: dict[str, Any], body: bytes = b"") -> Answer:
-    """Return an application's response."""
+    """Send a request to ``app``, and return the response."""
     heard: list[Message] = []
     asked = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -62,5 +62,5 @@ async def ask(app: ASGIApp, scope: dict[str, Any], body: bytes = b"") -> Answer:
 
 
 def answer(app: ASGIApp, *arguments: Any, body: bytes = b"", **named: Any) -> Answer:
-    """Call ``ask`` with the arguments of ``scope_of`` in its own event loop."""
+    """Return the response of ``app`` to a request with the arguments of ``scope_of``, using a new event loop."""
     return asyncio.run(ask(app, scope_of(*arguments, **named), body))

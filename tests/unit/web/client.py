@@ -1,4 +1,4 @@
-"""A plain HTTP client for tests: requests over a socket, forms built by hand, responses as records."""
+"""A plain HTTP client for tests, which sends requests over a socket, builds forms by hand and returns records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """A client of the server on one port; every request has its own connection."""
+    """A client of the server on one port, which opens a new connection for every request."""
 
     port: int
     host: str = "127.0.0.1"
@@ -43,7 +43,7 @@ class Client:
     def send(
         self, fields: Sequence[Field], path: str = "/api/photos", headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Post a form."""
+        """Post a form, and return the response."""
         kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
         return self.ask("POST", path, form(fields), kind | dict(headers or {}))
 

@@ -1,4 +1,4 @@
-"""One server on loopback for all tests of the page, with a classifier with fixed random coefficients."""
+"""One server on loopback for all tests of the page; its classifier has random coefficients from a fixed seed."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def serving(
     rules: Rules = DEFAULT_RULES,
     **more: Any,
 ) -> Iterator[Served]:
-    """Run a server during the block."""
+    """Run a server during the ``with`` block, and yield it."""
     listening = open_socket("127.0.0.1", 0)
     port = listening.getsockname()[1]
     name = "pets.godeeper" if classifier else None
@@ -110,5 +110,5 @@ def served(index: ServedIndex) -> Iterator[Served]:
 
 @pytest.fixture(scope="session")
 def client(served: Served) -> Client:
-    """A client of that server."""
+    """A client of the server that most tests share."""
     return served.client

@@ -95,12 +95,12 @@ METHODS = ("HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "get", 
 
 @dataclass(frozen=True)
 class Case:
-    """One request, and the application that gets it."""
+    """A request, and the number of the application that receives it."""
 
     app: int
     scope: dict[str, Any]
     body: tuple[bytes, ...]
-    is_cut: bool  # the client disconnects before or at the end of its body
+    is_cut: bool  # whether the client disconnects before or at the end of the body
 
 
 def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
@@ -118,7 +118,7 @@ def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
 
 
 def cases(count: int, seed: int, kinds: int = 4) -> Iterator[Case]:
-    """Yield reproducible cases for ``kinds`` applications."""
+    """Yield ``count`` cases for ``kinds`` applications, always the same for one ``seed``."""
     for number in range(count):
         draw = random.Random(f"{seed}.{number}")
         yield upload(draw, kinds) if draw.random() < 0.4 else request(draw, kinds)

@@ -15,7 +15,7 @@ LEAKED = re.compile(r"Traceback|File \"|/tmp/|site-packages|object at 0x")
 
 
 async def outcome(app: ASGIApp, case: Case) -> str:
-    """Send a case and return the fault in the response, or an empty text."""
+    """Send the request of a case; return a description of the fault in the response, or an empty string."""
     heard: list[Message] = []
     pieces: list[Message] = [{"type": "http.request", "body": each, "more_body": True} for each in case.body]
     if case.is_cut:
@@ -44,7 +44,7 @@ async def outcome(app: ASGIApp, case: Case) -> str:
 
 
 def wrong_with(heard: list[Message], case: Case) -> str:
-    """Return the fault in the messages of one response, or an empty text."""
+    """Return a description of the fault in the messages of one response, or an empty string."""
     if not heard:
         return "" if case.is_cut else "no response"
     if [message["type"] for message in heard].count("http.response.start") != 1:
@@ -58,7 +58,7 @@ def wrong_with(heard: list[Message], case: Case) -> str:
 
 
 def wrong_headers(start: Message, body: bytes, method: str) -> str:
-    """Return the fault in the headers, or an empty text; a request must not inject a header, or redirect to another site."""
+    """Return the fault in the headers, or an empty string.  No request may inject a header or redirect to another site."""
     pairs = list(start["headers"])
     found = dict(pairs)
     for name, text in pairs:

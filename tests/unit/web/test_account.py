@@ -1,4 +1,4 @@
-"""The account of one filter on the page and in the API: contributions, trail, names and visualisation."""
+"""The facts about one filter on the page and in the API: contributions, trail, names and visualisation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def links(text: str, kind: str) -> list[str]:
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_the_sum_is_that_of_the_library(client: Client, chelsea: Path, depth: int) -> None:
-    """The record of the page has the terms of ``Network.contributions``, and adds up."""
+    """The record in the API has the terms that ``Network.contributions`` returns, and these add up to the value."""
     record = client.get(f"{SUM}?depth={depth}").json
     found = godeeper.load().contributions(chelsea, f"{ADDRESS}[{NUMBER}]", depth=depth)
     assert (record["cell"], record["depth"]) == ([found.cell.row, found.cell.column], depth)
@@ -86,7 +86,7 @@ def test_a_circuit_can_be_walked_down_and_back(client: Client) -> None:
 
 
 def test_the_cell_of_a_term_is_the_one_that_was_read() -> None:
-    """A concatenation keeps the cell and changes the channel; a max pool leads to the largest cell of its window."""
+    """Back through a join, a term keeps its cell and changes its channel; back through a max pool, it moves to the largest cell."""
     network = godeeper.load()
     all_sites = sites(network.blueprint)
     by_address = {site.address: site for site in all_sites}
@@ -142,7 +142,7 @@ def events(text: str) -> list[tuple[str, Any]]:
 
 
 def test_a_visualisation_is_made_with_progress_and_kept(client: Client, index: ServedIndex, chelsea: Path) -> None:
-    """The visualisation exists after its stream has ended: in record, picture and page, and in the next server, too."""
+    """After its stream has ended, a visualisation is in record, picture and page, and is kept for the next server."""
     base = "/api/filters/mixed/tower_2/conv/7/visualisation"
     picture = "/filters/mixed/tower_2/conv/7/visualisation.png"
     assert (client.get(base).status, client.get(picture).status) == (404, 404)
@@ -166,7 +166,7 @@ def test_a_visualisation_is_made_with_progress_and_kept(client: Client, index: S
 
 
 def test_a_visualisation_stops_with_its_client(index: ServedIndex) -> None:
-    """If a client disconnects, its job stops and the next job starts; the server ends in time."""
+    """If a client disconnects, its visualisation stops and the next job starts; the server also shuts down in time."""
     backend = Backend(godeeper.load().weights, godeeper.load().preprocess)
     with serving(backend, index=index, visualisations=Settings(steps=10_000)) as running:
         import http.client

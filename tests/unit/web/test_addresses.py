@@ -37,7 +37,7 @@ def test_numbers_in_paths(path: str, client: Client) -> None:
 
 @pytest.mark.parametrize("name", ["filter", "rows", "columns"])
 def test_numbers_in_queries(name: str, client: Client) -> None:
-    """The same numbers are refused in a query."""
+    """Numbers with many digits, signs or non-ASCII digits are refused in a query, too."""
     path = "page.html?address=conv&" if name == "filter" else "thumbnail/conv.png?"
     for number in NUMBERS:
         answer = client.get(f"/photo/demo/{path}{name}={quote(number)}", {"Accept": "application/json"})

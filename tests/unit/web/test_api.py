@@ -38,7 +38,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def pixels(answer: Answer) -> Image.Image:
-    """Return the picture of a response."""
+    """Return the picture in a response."""
     assert answer.status == 200
     image = Image.open(io.BytesIO(answer.body))
     image.load()
@@ -46,7 +46,7 @@ def pixels(answer: Answer) -> Image.Image:
 
 
 def close(got: Any, expected: Any) -> None:
-    """Assert that two documents are the same, numbers up to rounding."""
+    """Assert that two JSON documents are the same, apart from the rounding of numbers."""
     if isinstance(expected, dict):
         assert list(got) == list(expected)
         for key in expected:
@@ -92,7 +92,7 @@ def test_peek_shows_the_three_tensors_of_the_blog_by_default(client: Client, che
     ("address", "status"), [("nothing", 404), ("DecodeJpeg", 422), ("conv[99]", 422), ("softmax", 404), ("[", 422)]
 )
 def test_peek_says_what_it_cannot_show(address: str, status: int, client: Client, chelsea: Path) -> None:
-    """The error is one line with the appropriate status."""
+    """If a peek cannot be shown, the response is one line with the appropriate status."""
     fields = [("photo", "x.jpg", chelsea.read_bytes()), ("address", None, address.encode())]
     assert client.send(fields, "/api/peek").status == status
 
@@ -120,7 +120,7 @@ def test_classify_is_the_command_lines(
     "address", ["mixed/tower_2/conv", "conv/Conv2D", "mixed_10/join", "pool_3", "conv[3,7:12]", "Mul", "mixed_3/pool"]
 )
 def test_values_are_the_activations(address: str, client: Client, net: Network, chelsea: Path) -> None:
-    """The bytes are float32, little-endian, (C, H, W)."""
+    """The values of a tensor are sent as little-endian float32, (C, H, W)."""
     answer = client.get(f"{DATA}/values/{address}")
     expected = net.peek(chelsea, address).activations[0]
     assert answer.headers["x-shape"] == ",".join(map(str, expected.shape))
@@ -152,7 +152,7 @@ def test_a_map_is_its_tile_of_the_mosaic(scale: str, client: Client) -> None:
 
 
 def test_a_record_says_what_the_screen_shows(client: Client, net: Network, chelsea: Path) -> None:
-    """The record has legend, ends, grid, field, and the tensor's neighbours."""
+    """A tensor's record has its legend, scale ends, grid, receptive field and neighbours."""
     record = client.get(f"{DATA}/tensors/mixed/tower_2/conv").json
     mosaic = net.peek(chelsea, "mixed/tower_2/conv").mosaic()
     assert record["low"] == 0
@@ -174,7 +174,7 @@ def test_a_record_says_what_the_screen_shows(client: Client, net: Network, chels
 
 
 def test_filters_come_with_what_they_are_sorted_by(client: Client, net: Network, chelsea: Path) -> None:
-    """The strength is the maximum, which is at ``strongest``; the selectivity is from 0 to 1, or null."""
+    """A filter's strength is its maximum, at the cell ``strongest``; its selectivity is from 0 to 1, or null."""
     filters = client.get(f"{DATA}/tensors/conv").json["filters"]
     values = net.peek(chelsea, "conv").activations[0]
     for row in filters:
@@ -192,7 +192,7 @@ def test_per_filter_scales_have_no_common_ends(client: Client) -> None:
 
 
 def test_the_evidence_adds_up_to_the_logit(client: Client) -> None:
-    """Grids and constant add up to the total, which is the logit."""
+    """The evidence in all grids and the constant add up to the total, which is the logit."""
     verdict = client.get(f"{DATA}/verdict").json
     assert sum(verdict["probabilities"].values()) == pytest.approx(1)
     for row in verdict["classes"]:
@@ -234,7 +234,7 @@ def test_the_record_of_evidence_draws_nothing(client: Client, monkeypatch: pytes
 
 
 def test_the_export_is_sorted_and_numbered(client: Client) -> None:
-    """A sorted mosaic is a peek at the channels in that order, and its provenance states it."""
+    """A sorted mosaic is a peek at the channels in sorted order, and the picture's provenance states that order."""
     image = pixels(client.get(f"{PHOTO}/picture.png?address=mixed/tower_2/conv&sort=strength&scale=filter"))
     record = client.get(f"{DATA}/tensors/mixed/tower_2/conv").json
     strongest = max(record["filters"], key=lambda row: row["strength"])["filter"]
@@ -306,7 +306,7 @@ WRONG = {
     "/static/": 404,
     "//evil.example/": 404,
 }
-"""Path -> its status, which is never a server error."""
+"""Path -> the status of its response, which is never a server error."""
 
 
 @pytest.mark.parametrize("path", WRONG)
@@ -333,7 +333,7 @@ def events(text: str) -> list[tuple[str, Any]]:
 
 
 def test_progress_is_a_stream_of_events(client: Client) -> None:
-    """The stream has an event for each segment, and one at the end."""
+    """The progress stream has an event for each segment, and one event at the end."""
     answer = client.get(f"{DATA}/progress?tab=x")
     assert answer.headers["content-type"].startswith("text/event-stream")
     *steps, last = events(answer.text)
@@ -434,7 +434,7 @@ def test_a_second_photo_of_the_tab_ends_the_first_ones_stream(served: Served) ->
 def test_a_long_record_is_made_beside_the_event_loop(
     client: Client, chelsea: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Records are created in the render pool, so that other requests are served meanwhile."""
+    """Records are created in the thread pool for rendering, so that other requests are served in the meantime."""
     makers: set[str] = set()
     record = Peek.record
 

@@ -36,7 +36,7 @@ def test_every_box_leads_to_a_page(client: Client) -> None:
 
 @pytest.mark.parametrize("network", [INCEPTION_V3, GOOGLENET], ids=lambda network: network.name)
 def test_only_what_is_ready_has_its_picture_at_once(network: Blueprint) -> None:
-    """Only boxes whose picture is ready load it at once; the script loads the other pictures later."""
+    """Only pictures that are ready are loaded with the page; the script loads the other pictures later."""
     sheet = layout(network)
     address = next(box.site.address for placed in sheet.cards for box in placed.card.boxes if box.site.kind == "conv")
     drawn = "".join(part.drawing for part in draw(sheet, "demo", {address}, {address}).parts)
@@ -75,14 +75,14 @@ def test_templates_have_nothing_inline(path: Path) -> None:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
 def test_scripts_are_short_and_stay_at_home(path: Path) -> None:
-    """No module is longer than 250 lines, contains an outside address, or evaluates text."""
+    """No script is longer than 250 lines, contains an outside address, or evaluates strings as code."""
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= 250
     assert not re.search(r"https?:|\beval\(|innerHTML|new Function", text)
 
 
 def test_the_offline_script_is_one_module() -> None:
-    """The offline script has no imports or exports, and declares no name twice."""
+    """The offline page's script is one module without imports or exports, and declares no name twice."""
     text = script()
     assert not re.search(r"^(import|export) ", text, re.MULTILINE)
     names = re.findall(r"^(?:const|let|function|async function|class) (\w+)", text, re.MULTILINE)

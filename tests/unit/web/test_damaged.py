@@ -1,4 +1,4 @@
-"""Requests that are damaged halfway, and clients that disconnect: at most one response, and nothing printed."""
+"""Damaged requests and clients that disconnect get at most one response, and nothing is printed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HALF = {
 def test_a_damaged_body_after_the_response_began(
     kind: str, served: Served, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An invalid chunk ends the connection, and nothing is printed."""
+    """An invalid chunk after the response has begun ends the connection, and nothing is printed."""
     with connect(served, read_buffer=4096) as connection:
         connection.sendall(HALF[kind].format(port=served.port).encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 ")
@@ -54,7 +54,7 @@ def test_a_damaged_chunk_after_a_damaged_form(
 
 
 def test_two_lengths_end_the_connection(served: Served) -> None:
-    """A request with both Content-Length and chunked encoding ends the connection, because proxies may disagree on its end."""
+    """A request with both Content-Length and chunked encoding ends the connection, because proxies may disagree on where the request ends."""
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     first = f"POST /nothing HTTP/1.1\r\n{host}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with connect(served) as connection:

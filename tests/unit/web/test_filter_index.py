@@ -1,4 +1,4 @@
-"""The served filter index: the record, the crops, the section of a filter's page, and what is refused."""
+"""The served filter index: the record, the crops, the section on a filter's page, and errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def moved(index: ServedIndex, folder: Path) -> ServedIndex:
 
 
 def test_the_record_is_the_lookup(client: Client, index: ServedIndex) -> None:
-    """Photos, values and places are those of ``godeeper top``."""
+    """The record has the photos, values and places that ``godeeper top`` prints."""
     record = client.get(FILTER).json
     [found] = look_up(index.index, godeeper.load().tensors("mixed/join[86]")[0], 4, None)
     assert [(each["photo"], each["value"], each["row"], each["column"]) for each in record["photos"]] == [
@@ -155,7 +155,7 @@ def test_photos_in_a_zip_are_shown(served: Served, index: ServedIndex, tmp_path:
 
 
 def test_photos_outside_the_folder_say_so(served: Served, index: ServedIndex, tmp_path: Path) -> None:
-    """If a list refers to photos outside its own folder, their caption says so."""
+    """If a list refers to photos outside the list's own folder, the captions of these photos say so."""
     (tmp_path / "list.csv").write_text(
         "path\n" + "".join(f"{path}\n" for path in (index.folder or tmp_path).rglob("*.png"))
     )
@@ -167,7 +167,7 @@ def test_photos_outside_the_folder_say_so(served: Served, index: ServedIndex, tm
 
 @pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "cat/../../x.png"])
 def test_names_outside_the_folder_are_not_read(index: ServedIndex, name: str) -> None:
-    """A name in a foreign index cannot lead out of the folder."""
+    """A file name in an untrusted index cannot lead out of the folder."""
     assert index.path_of(name) is None
 
 
@@ -218,7 +218,7 @@ def test_serve_refuses_an_index_of_other_weights(
 
 
 def test_serve_with_photos_makes_their_index(index: ServedIndex) -> None:
-    """``--photos`` makes an index in the cache folder, and makes the same index again after it was removed."""
+    """``--photos`` makes an index in the cache folder, and makes the same index again after that index was removed."""
     options = Namespace(index=None, photos=str(index.folder))
     network = godeeper.load()
     first, second = (index_of(options, network) for _ in range(2))
@@ -231,5 +231,5 @@ def test_serve_with_photos_makes_their_index(index: ServedIndex) -> None:
         first.filter(network.tensors("mixed/join")[0], 86).top[:4]
         == index.filter(network.tensors("mixed/join")[0], 86).top
     )
-    remove_cached()  # as godeeper cache clear does
+    remove_cached()  # godeeper cache clear does the same
     assert not first.index.path.exists()

@@ -1,4 +1,4 @@
-"""Faulty requests in paths, queries, headers and forms: every one gets a response, and none a 5xx."""
+"""Requests with faulty paths, queries, headers or forms all get a response, and none gets a 5xx."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page behind nginx with the guide's block, at the root of a host and under a path, with and without TLS.
+"""The page behind nginx, configured as in the guide: at the root of a host and under a path, with and without TLS.
 
 These tests need ``apt-get install nginx-light openssl``, and are skipped without them.
 """
@@ -36,7 +36,7 @@ GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "look-in-the-browser.md"
 TOKEN = "of-the-tests-behind-nginx"  # noqa: S105
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(
-    not (NGINX and shutil.which("openssl")), reason="no nginx or no openssl: apt-get install nginx-light openssl"
+    not (NGINX and shutil.which("openssl")), reason="nginx or openssl is not installed: run apt-get install nginx-light openssl"
 )
 
 CONFIGURATION = """
@@ -63,8 +63,8 @@ class Proxied:
     def ask(
         self, path: str, headers: dict[str, str] | None = None, body: bytes | None = None, *, scheme: str = "http"
     ) -> Answer:
-        """Send a request through nginx, under the name lab.example."""
-        context = ssl._create_unverified_context()  # noqa: S323 (a certificate of the test's own)
+        """Send a request through nginx to the host name lab.example, and return the response."""
+        context = ssl._create_unverified_context()  # noqa: S323 (the test makes its own certificate)
         connection = (
             http.client.HTTPSConnection("127.0.0.1", self.secure, timeout=60, context=context)
             if scheme == "https"
@@ -86,20 +86,20 @@ def free_port() -> int:
 
 
 def block() -> str:
-    """Return the guide's block for nginx."""
+    """Return the configuration block for nginx from the guide."""
     found = re.search(r"```nginx\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     assert found
     return found[1]
 
 
 def top(text: str) -> str:
-    """Return the block for the root of a host, as the guide describes it."""
+    """Return the block ``text``, changed for the root of a host as the guide describes."""
     return "\n".join(line for line in text.replace("/godeeper/", "/").splitlines() if "X-Forwarded-Prefix" not in line)
 
 
 @pytest.fixture(scope="module")
 def proxied(net: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
-    """A server behind nginx with the guide's block; nginx is its named proxy."""
+    """A server behind nginx, with the guide's configuration; the server trusts nginx as its proxy."""
     folder = tmp_path_factory.mktemp("nginx")
     subject = ["-subj", "/CN=lab.example", "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
     subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject], check=True, capture_output=True)  # fmt: skip
@@ -180,7 +180,7 @@ def test_the_token_behind_nginx(root: str, proxied: Proxied) -> None:
 
 
 def test_a_client_cannot_play_the_proxy(proxied: Proxied) -> None:
-    """X-Forwarded-* headers of a client are replaced by nginx."""
+    """nginx replaces X-Forwarded-* headers that a client sends."""
     headers = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     record = proxied.ask("/godeeper/api/photos/demo", headers).json
     assert record["url"] == "/godeeper/photo/demo"

@@ -39,12 +39,12 @@ def test_every_route_is_described(client: Client) -> None:
 
 
 def test_every_record_is_described() -> None:
-    """The response of each row is a media type or an existing schema."""
+    """The response in each row of the route table is a media type or an existing schema."""
     assert [row.gives for row in ROWS if row.gives not in MEDIA and row.gives not in SCHEMAS] == []
 
 
 def operations() -> list[str]:
-    """Return the operations by name."""
+    """Return the names of the document's operations."""
     return sorted(operation["operationId"] for path in description()["paths"].values() for operation in path.values())
 
 
@@ -71,11 +71,11 @@ def test_nothing_breaks_it(name: str, mode: GenerationMode, served: Served) -> N
     try:
         check()
     except hypothesis.errors.Unsatisfiable:
-        pytest.skip("nothing can be asked wrongly here")
+        pytest.skip("this operation has no parameter that could be invalid")
 
 
 def records(served: Served, photo: bytes) -> dict[str, Any]:
-    """One real response for each record."""
+    """Return schema name -> a real response, for each kind of record."""
     client = served.client
     file = ("photo", "cat.jpg", photo)
     data = "/api/photos/demo"

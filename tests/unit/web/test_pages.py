@@ -30,7 +30,7 @@ PAGES = [
     f"{PHOTO}/tensor/pool_3",
     f"{PHOTO}/tensor/ResizeBilinear",
     f"{PHOTO}/tensor/conv/filter/0",
-    f"{PHOTO}/tensor/conv/filter/1",  # zero everywhere in the photo
+    f"{PHOTO}/tensor/conv/filter/1",  # a filter that is zero everywhere in the photo
     f"{PHOTO}/tensor/mixed_10/join/filter/2047?scale=filter",
     f"{PHOTO}/tensor/pool_3/filter/7",
     f"{PHOTO}/verdict",
@@ -40,7 +40,7 @@ PAGES = [
 ]
 
 
-NO_REPORT = "/report"  # these tests' classifier has none
+NO_REPORT = "/report"  # the classifier in these tests has no report
 
 
 class Page(HTMLParser):
@@ -69,7 +69,7 @@ class Page(HTMLParser):
 
 @pytest.mark.parametrize("path", PAGES)
 def test_pages_keep_to_the_policy(path: str, client: Client) -> None:
-    """A page has no inline script or style, and refers to nothing outside."""
+    """A page has no inline script or style, and does not refer to other sites."""
     page = Page(client.get(path).text)
     assert page.stopped == []
     assert [link for link in page.links if re.match(r"\w+:|//", link) and not link.startswith("data:")] == []
@@ -123,7 +123,7 @@ def test_the_map_links_to_every_site(client: Client) -> None:
 
 
 def test_errors_are_pages_for_people_and_records_for_programs(client: Client) -> None:
-    """An error is one line, in HTML or JSON."""
+    """An error is one line, as an HTML page for browsers and as JSON for programs."""
     page = client.get(f"{PHOTO}/tensor/mixd/conv")
     assert page.status == 404
     assert page.headers["content-type"].startswith("text/html")
@@ -142,7 +142,7 @@ def test_names_from_outside_are_text(client: Client, chelsea_named: str) -> None
 
 @pytest.fixture
 def chelsea_named(client: Client) -> str:
-    """Return the page of a photo whose name tries to inject markup."""
+    """The path of the page of a photo whose name tries to inject markup."""
     import io
 
     from PIL import Image
@@ -175,7 +175,7 @@ def test_without_a_classifier_there_is_no_verdict(net: Network) -> None:
 
 @pytest.mark.parametrize("threshold", [0.01, 1.0], ids=["the class", "a refusal"])
 def test_a_class_called_none_of_these_is_not_a_refusal(threshold: float, net: Network) -> None:
-    """The page's heading and the record distinguish a photo of that class from a refused photo."""
+    """Heading and record distinguish a photo of a class called "none of these" from a refused photo."""
     names = (NOTHING, "None of these", "NONE OF THESE")
     made = handmade()
     made = replace(made, head=replace(made.head, classes=names, threshold=threshold))
@@ -190,12 +190,12 @@ def test_a_class_called_none_of_these_is_not_a_refusal(threshold: float, net: Ne
 
 
 def test_a_classifier_without_a_report_says_so(client: Client) -> None:
-    """The report's page is a 404 if the classifier's file contains no report."""
+    """The report's address responds with 404 if the classifier's file contains no report."""
     assert client.get("/report").status == 404
 
 
 def test_files_are_revalidated_but_not_sent_again(client: Client) -> None:
-    """A browser that has the current file gets a 304."""
+    """A browser that already has the current version of a file gets a 304."""
     first = client.get("/static/app.js")
     assert first.headers["content-type"].startswith("text/javascript")
     again = client.get("/static/app.js", {"If-None-Match": first.headers["etag"]})

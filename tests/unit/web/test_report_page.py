@@ -36,7 +36,7 @@ def test_a_whole_report_is_a_page(site: SiteFacts, record: dict[str, Any]) -> No
 
 
 def damaged(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the record with each field, down to two levels, once removed and once of another type."""
+    """Yield copies of the record in which one field, at one of two levels, is removed or has another type."""
     paths: list[tuple[str, ...]] = [(name,) for name in record]
     paths += [(name, inner) for name, value in record.items() if isinstance(value, dict) for inner in value]
     for path in paths:

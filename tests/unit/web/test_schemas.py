@@ -42,7 +42,7 @@ POINT: Schema = {
     ],
 )
 def test_schemas_follow_from_types(kind: Any, schema: Schema) -> None:
-    """Each type of a record has its schema."""
+    """Each type that a record may contain gives the expected JSON Schema."""
     assert schema_of(kind) == schema
 
 

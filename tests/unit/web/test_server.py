@@ -22,7 +22,7 @@ from godeeper.cli.serve import address
 from godeeper.web.http.hosts import is_loopback, outward_address
 from godeeper.web.http.server import open_socket
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104 (only to see the warning)
+EVERYWHERE = "0.0.0.0"  # noqa: S104 (only to test the warning)
 ROOT = Path(__file__).parents[3]
 
 
@@ -103,7 +103,7 @@ def test_a_foreign_address_requires_the_token() -> None:
 @pytest.mark.skipif(machine_address() is None, reason="this machine has no address beside loopback")
 @pytest.mark.parametrize("host", [EVERYWHERE, machine_address()])
 def test_it_is_reached_at_the_machines_address(host: str) -> None:
-    """At the printed address, the server accepts only requests with the token."""
+    """At the machine's address, which the server prints, only requests with the token are accepted."""
     with started("--host", host, "--json") as process:
         assert process.stdout
         url = urlsplit(json.loads("".join(process.stdout.readline() for _ in range(3)))["url"])
@@ -125,7 +125,7 @@ def test_both_families_are_listened_to() -> None:
 
 
 def test_a_token_of_ones_own_on_loopback() -> None:
-    """A token that the user sets is required on loopback too; a short token gives a warning."""
+    """If the user sets a token, it is required on loopback too; a short token gives a warning."""
     with started("--token", "short", "--root-path", "/deep/er/", "--proxy", "127.0.0.1") as process:
         url = urlsplit(first_line(process).split()[3])
         assert (url.path, url.query) == ("/deep/er/", "token=short")
@@ -158,7 +158,7 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG)
 def test_what_is_wrong_is_one_line(arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Invalid input gives one line and exit code 2, before the server starts."""
+    """Invalid arguments give one line and exit code 2, before the server starts."""
     assert main(["serve", *arguments.split()]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert WRONG[arguments] in line

@@ -1,4 +1,4 @@
-"""Every file gets a diagnosis: planted faults are found, and no file stops the check of the others."""
+"""Every file gets a diagnosis: deliberate faults are found, and no file stops the check of the others."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(width: int, height: int, rows: bytes, depth: int = 8) -> bytes:
-    """Return a PNG of RGB pixels with any header."""
+    """Return a PNG of RGB pixels whose header states the given size and bit depth."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -103,7 +103,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_good_photos_are_used(folder: Path) -> None:
-    """A good photo is used; its diagnosis has size and hashes, and no reasons."""
+    """A good photo is used; its diagnosis has the photo's size and hashes, and no reasons."""
     checkup = examine(folder)
     assert [(verdict.status, verdict.reasons, verdict.size) for verdict in checkup.verdicts] == [
         ("used", (), (160, 120)),
@@ -158,7 +158,7 @@ def test_unreadable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(folder: Path) -> None:
-    """A pipe named like a photo is quarantined, and any other pipe is ignored; neither is read."""
+    """A pipe with a photo's extension is quarantined, and any other pipe is ignored; neither pipe is read."""
     os.mkfifo(folder / "a" / "pipe.jpg")
     os.mkfifo(folder / "a" / "pipe")
     checkup = examine(folder)
@@ -204,7 +204,7 @@ def test_damage_of_any_kind(folder: Path, format: str) -> None:
 
 
 def test_other_files_are_left_alone(folder: Path) -> None:
-    """A file that is not a photo and not named like one has no diagnosis, and is listed in a note."""
+    """A file that is neither a photo nor named like a photo has no diagnosis, and is listed in a note."""
     for name in ("labels.txt", "Thumbs.db", ".1.jpg", "clip.mp4"):
         (folder / "a" / name).write_bytes(b"something")
     checkup = examine(folder)
@@ -240,7 +240,7 @@ def test_duplicates_across_classes(folder: Path) -> None:
 
 
 def test_near_duplicates_are_used_and_grouped(folder: Path) -> None:
-    """A recompressed copy is used in its original's group; in another class it gets a note."""
+    """A recompressed copy is used and put into the group of its original; a copy in another class gets a note."""
     write(folder / "a" / "near.png", jpeg(scene(1), 40))
     write(folder / "b" / "near.png", jpeg(scene(1), 60))
     checkup = examine(folder)
@@ -251,7 +251,7 @@ def test_near_duplicates_are_used_and_grouped(folder: Path) -> None:
 
 
 def test_bursts_are_grouped(folder: Path) -> None:
-    """Similar photos of one camera and moment are one group."""
+    """Similar photos that one camera took at one moment form one group."""
     for number in range(3):
         image = scene(5)
         image.paste(scene(50 + number, (30, 40)), (20 + 40 * number, 40))
@@ -261,7 +261,7 @@ def test_bursts_are_grouped(folder: Path) -> None:
 
 
 def test_nohash_names_are_one_group(folder: Path) -> None:
-    """Files with the same name up to _nohash_ are one group in each class."""
+    """In each class, files whose names are equal up to ``_nohash_`` form one group."""
     for number, name in enumerate(("a/x_nohash_1.png", "a/x_nohash_2.png", "b/x_nohash_1.png", "a/x.png")):
         write(folder / name, scene(10 + number))
     (group,) = examine(folder).alike

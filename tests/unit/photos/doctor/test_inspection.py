@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_remembered_findings_are_the_same(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second run decodes no photo and gives the same results, even if the files were moved."""
+    """A second run decodes no photo and gives the same results, even if the files were moved."""
     memory = Notebook()
     first = list(inspect_all(read_folder(folder), memory=memory))
     assert first == list(inspect_all(read_folder(folder)))
@@ -57,7 +57,7 @@ def test_remembered_findings_are_the_same(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_a_changed_file_is_looked_at_again(folder: Path) -> None:
-    """A file of the same name and length with other bytes is inspected again."""
+    """If a file's bytes change, but not its name and length, the file is inspected again."""
     memory = Notebook()
     before = list(inspect_all(read_folder(folder), memory=memory))
     scenes.scene(3).save(folder / "a" / "one.png")

@@ -41,7 +41,7 @@ def test_different_photos_stay_apart() -> None:
 
 
 def test_the_same_shapes_in_other_colours_are_not_alike() -> None:
-    """The thumbnail distinguishes photos that have the same difference hash."""
+    """Photos with the same difference hash and different thumbnails are not near-duplicates."""
     picture = scene(1)
     red, green, blue = picture.split()
     other = Image.merge("RGB", (blue, green, red))
@@ -62,7 +62,7 @@ def test_flat_colours() -> None:
 
 
 def moved(number: int) -> Image.Image:
-    """Return a scene in which something large has moved."""
+    """Return a scene in which a large object has moved, so it is not a near-duplicate."""
     image = scene(number)
     image.paste(scene(number + 1000, (40, 50)), (20 + number, 40))
     return image
@@ -85,7 +85,7 @@ def test_a_burst_of_different_scenes_is_none(tmp_path: Path) -> None:
 
 
 def test_families_are_joined() -> None:
-    """Files whose names have the same stem are one group, together with their near-duplicates."""
+    """Files whose names have the same stem form one group, together with their near-duplicates."""
     looks = [fingerprint_of(decode(scene(number))) for number in range(5)]
     assert group(looks, [[0, 3], [3, 4]]) == [0, 1, 2, 0, 0]
 
@@ -96,7 +96,7 @@ def test_nothing() -> None:
 
 
 def test_union_find() -> None:
-    """Groups merge through any member, and keep the smallest number."""
+    """Groups can be merged through any member, and a merged group has the smallest number of its members."""
     groups = UnionFind(6)
     groups.join([4, 5])
     groups.join([1, 3])
@@ -105,7 +105,7 @@ def test_union_find() -> None:
 
 
 def test_views_have_the_unit_length() -> None:
-    """Views are integers whose products float32 adds exactly, so the order of addition does not matter."""
+    """Thumbnail vectors are integers whose products float32 adds exactly, so the order of addition does not matter."""
     vectors = views(thumbnails([fingerprint_of(decode(scene(1)))])[0])
     assert vectors.shape == (19, 192)
     np.testing.assert_array_equal(vectors, np.rint(vectors))
@@ -113,7 +113,7 @@ def test_views_have_the_unit_length() -> None:
 
 
 def test_pixel_hash_is_of_the_picture(tmp_path: Path) -> None:
-    """The same pixels in another format have the same hash; the same bytes in another shape do not."""
+    """The same pixels in another format have the same hash; the same bytes in another shape have another hash."""
     png, tiff = write(tmp_path / "1.png", scene(1)), write(tmp_path / "1.tiff", scene(1))
     assert pixel_hash(decode(png)) == pixel_hash(decode(tiff))
     flat = [Image.new("RGB", size) for size in ((10, 20), (20, 10))]

@@ -1,4 +1,4 @@
-"""Dark, blurred, empty and tiny photos get a remark, and ordinary ones do not."""
+"""Dark, blurred, empty and tiny photos get a remark, and ordinary photos do not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
     assert remarks(Image.fromarray(noise)) == ()
 
 
-@pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image's photos are not installed (make bench)")
+@pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image's photos are not installed here; `make bench` installs them")
 def test_scikit_image_s_photos_get_no_remark() -> None:
     """Photos and pictures from microscopes and telescopes get no remark."""
     spec = find_spec("skimage")
@@ -57,7 +57,7 @@ def test_scikit_image_s_photos_get_no_remark() -> None:
 
 
 def test_each_kind(photo: Image.Image) -> None:
-    """Each kind of fault gets its remark."""
+    """Each kind of fault gets its own remark."""
     assert kinds(photo.point(lambda value: value // 6)) == ["dark"]
     assert kinds(photo.filter(ImageFilter.GaussianBlur(5))) == ["blurred"]
     assert kinds(photo.resize((15, 10)).resize((450, 300), Image.Resampling.BICUBIC)) == ["blurred"]
@@ -70,7 +70,7 @@ def test_each_kind(photo: Image.Image) -> None:
 
 
 def test_stated_values_are_those_of_the_whole_photo(photo: Image.Image) -> None:
-    """A remark states the exact value, although values are computed only if needed."""
+    """A remark states the exact value for the whole photo, although some values are computed only if they are needed."""
     for radius in (3, 4, 6, 9):
         blurred = photo.filter(ImageFilter.GaussianBlur(radius))
         grey = np.asarray(averaged(blurred).convert("L"), int)
@@ -115,7 +115,7 @@ def test_a_night_photo_with_lights_is_not_dark(photo: Image.Image) -> None:
 
 
 def test_the_doctor_says_so_and_uses_them(tmp_path: Path, photo: Image.Image) -> None:
-    """Such photos are used and not repaired; the record, even if stored, has the value and the threshold."""
+    """The doctor uses photos with a remark; their record, new or stored, has the value and the threshold."""
     for label in "ab":
         (tmp_path / label).mkdir()
         photo.rotate(ord(label)).save(tmp_path / label / "fine.png")
@@ -129,7 +129,7 @@ def test_the_doctor_says_so_and_uses_them(tmp_path: Path, photo: Image.Image) ->
 
 
 def test_the_docs_have_the_thresholds() -> None:
-    """The page states each kind's measure and threshold."""
+    """The documentation states the measure and the threshold of each kind of remark."""
     page = (ROOT / "docs" / "reference" / "photos.md").read_text()
     for kind in KINDS:
         assert f"| {kind.name} | {kind.measure.rstrip(',')} | {kind.least:g} |" in page

@@ -54,12 +54,12 @@ def test_links_to_files_are_photos_and_links_to_folders_are_not_followed(album: 
 
 
 def test_a_folder_without_photos_is_an_error(tmp_path: Path) -> None:
-    """The error names the folder and the expected files."""
+    """The error for a folder without photos names the folder and the expected files."""
     with pytest.raises(PhotoError, match=r"no photo in this folder; expected files like \*\.jpg"):
         photos_in([tmp_path])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="every folder can be read as root")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read every folder")
 def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
     """An unreadable folder is an error and is not skipped silently."""
     (album / "a").chmod(0)
@@ -69,13 +69,13 @@ def test_a_folder_that_cannot_be_read_is_an_error(album: Path) -> None:
 
 
 def test_a_name_that_no_system_takes_is_a_file_s() -> None:
-    """A name that no system accepts is treated as a file, and opening it raises the error."""
+    """A name that no system accepts is treated as a file's name, and the error is raised when the file is opened."""
     for name in ("x" * 5000, "a\x00b"):
         assert photos_in([name]) == [name]
 
 
 def test_pictures_of_ours_are_left_out_of_folders(album: Path) -> None:
-    """Pictures that ``top`` or ``peek`` wrote among the photos are skipped, unless they are named."""
+    """Pictures that ``top`` or ``peek`` wrote into the folder are skipped, unless the user names them."""
     notes = PngImagePlugin.PngInfo()
     notes.add_itxt("Software", "godeeper 1.0")
     Image.new("RGB", (8, 8)).save(album / "a" / "top.conv[1].png", pnginfo=notes)
@@ -85,7 +85,7 @@ def test_pictures_of_ours_are_left_out_of_folders(album: Path) -> None:
 
 
 def test_what_was_unpacked_goes_with_the_block(tmp_path: Path) -> None:
-    """Within the block, the photos of a zip are temporary files; decoded photos have the names inside the zip."""
+    """The photos of a zip are temporary files that exist within the ``with`` block; decoded photos have their names in the zip."""
     Image.new("RGB", (40, 40), (9, 9, 9)).save(tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"no photo")
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:

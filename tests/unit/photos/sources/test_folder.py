@@ -33,7 +33,7 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     try:
         (Path(os.fsdecode(bytes(tmp_path) + b"/c\xff")).mkdir())
     except OSError:
-        pytest.skip("this file system takes only text")
+        pytest.skip("this file system accepts only UTF-8 names")
     touch(tmp_path / os.fsdecode(b"c\xff") / "1.jpg")
     (entry,) = read_folder(tmp_path)
     assert (os.fsencode(entry.label), entry.path.exists()) == (b"c\xff", True)
@@ -82,7 +82,7 @@ def test_a_file_is_not_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_class_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A class folder without permission is an error; the class is not left out."""
+    """A class folder that may not be read raises an error; the class is not left out silently."""
     touch(tmp_path / "a" / "1.jpg")
     scandir = os.scandir
 

@@ -22,7 +22,7 @@ from godeeper.photos.sources.zip_archive import unzipped
 
 
 def photo(path: Path, seed: int) -> Path:
-    """Return a photo that differs for each seed."""
+    """Write a photo that differs for each seed, and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC).save(path)
@@ -49,7 +49,7 @@ def table(source: Source) -> set[tuple[str, str, str]]:
     [("train", "val", "test"), ("Training", "VALID", "Testing"), ("TRAIN", "Validation", "tesT")],
 )
 def test_a_split_folder(tmp_path: Path, train: str, val: str, test: str) -> None:
-    """The classes are inside the sets, the split is kept, and a note says so."""
+    """If the class folders are inside the folders of a split, the split is kept, and a note says so."""
     tree(tmp_path, f"{train}/cat/1.png", f"{train}/a/b/2.png", f"{val}/cat/3.png", f"{test}/cat/4.png")
     source = read(tmp_path)
     assert table(source) == {
@@ -61,7 +61,7 @@ def test_a_split_folder(tmp_path: Path, train: str, val: str, test: str) -> None
 
 
 def test_without_a_test_set(tmp_path: Path) -> None:
-    """Without a test set, train and val are treated as one set, with a note; so is train alone."""
+    """Without a test set, train and val are treated as one set, with a note; train without val is treated in the same way."""
     tree(tmp_path / "two", "train/cat/1.png", "train/dog/2.png", "val/cat/3.png")
     source = read(tmp_path / "two")
     assert {entry.label for entry in source.entries} == {"cat", "dog"}
@@ -71,7 +71,7 @@ def test_without_a_test_set(tmp_path: Path) -> None:
 
 
 def test_trains_are_a_class(tmp_path: Path) -> None:
-    """A folder ``train`` next to other classes, or with subfolders, is a class if there are no other sets."""
+    """A folder ``train`` next to other class folders, or with subfolders, is a class if no other set exists."""
     tree(tmp_path, "train/1.png", "train/steam/2.png", "bus/3.png")
     source = read(tmp_path)
     assert {entry.label for entry in source.entries} == {"train", "train/steam", "bus"}
@@ -79,7 +79,7 @@ def test_trains_are_a_class(tmp_path: Path) -> None:
 
 
 def test_beside_the_sets(tmp_path: Path) -> None:
-    """Folders next to the sets are left out with a note; a photo directly in a set has no class."""
+    """Folders next to those of the split are left out with a note; a photo directly in a folder of the split has no class."""
     tree(tmp_path, "train/cat/1.png", "test/cat/2.png", "extra/cat/3.png", "train/4.png")
     source = read(tmp_path)
     assert table(source) == {
@@ -92,7 +92,7 @@ def test_beside_the_sets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["data/{}/cat/1.png", "a/b c/{}/cat/1.png", "cat/{}/1.png", "data/cat/{}/1.png"])
 def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
-    """Sets are found one folder further down and inside class folders; photo names contain all folders."""
+    """The folders of a split are found one level further down and inside class folders; photo names contain all folders."""
     names = [name.format(part).replace("cat", label) for label in ("cat", "dog") for part in ("Train", "Val", "TEST")]
     tree(tmp_path, *names)
     splits = ["train", "validation", "test"] * 2
@@ -112,7 +112,7 @@ def test_where_the_sets_are(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_folders_that_may_be_meant_as_sets(tmp_path: Path, names: list[str], note: str | None) -> None:
-    """Class names that occur in several folders, or a single set next to classes, get a note."""
+    """Folders that may be meant as sets get a note: class names in several folders, or a single set next to classes."""
     source = read(tree(tmp_path, *names))
     assert {entry.split for entry in source.entries} == {""}
     assert [note in each for each in source.notes if note] == [True] * bool(note)
@@ -134,7 +134,7 @@ def test_splits_that_cannot_be_used(tmp_path: Path, names: list[str], reason: st
 
 
 def test_the_doctor_on_a_split_folder(tmp_path: Path) -> None:
-    """Copies of test photos and classes without training photos are left out; near-duplicates across the split are counted."""
+    """The doctor leaves out copies of test photos and classes without training photos, and counts near-duplicates across sets."""
     tree(
         tmp_path,
         "train/cat/1.png",
@@ -157,7 +157,7 @@ def test_the_doctor_on_a_split_folder(tmp_path: Path) -> None:
 
 
 def test_training_photos_that_are_all_copies_of_test_photos(tmp_path: Path) -> None:
-    """The copies are not used for training; the class's test photos are left out, and the reason names the copies."""
+    """If all training photos of a class are copies of test photos, the class is left out, and the reason names the copies."""
     tree(tmp_path, "train/cat/1.png", "train/dog/2.png", "test/cat/3.png")
     shutil.copytree(tmp_path / "train/dog", tmp_path / "test/dog")
     verdicts = {verdict.entry.name: verdict for verdict in examine(tmp_path).verdicts}
@@ -167,7 +167,7 @@ def test_training_photos_that_are_all_copies_of_test_photos(tmp_path: Path) -> N
 
 
 def test_training_photos_that_cannot_be_read(tmp_path: Path) -> None:
-    """Test photos are left out with the reason that no training photo of the class can be used, not that none exists."""
+    """If no training photo of a class can be read, its test photos are left out, and the reason says so."""
     tree(tmp_path, "train/cat/1.png", "test/cat/2.png", "test/dog/3.png")
     (tmp_path / "train/dog").mkdir()
     (tmp_path / "train/dog/4.png").write_bytes(b"\x89PNG\r\n\x1a\n")
@@ -203,14 +203,14 @@ def test_lists(tmp_path: Path, text: str) -> None:
 
 
 def test_windows_paths(tmp_path: Path) -> None:
-    """A list written on Windows names the same photos."""
+    """Paths with backslashes, as in a list from Windows, name the same photos."""
     tree(tmp_path, "cat/1.png", "dog/2.png")
     (tmp_path / "list.csv").write_text("path,label\n.\\cat\\1.png,cat\ndog\\2.png,dog\n")
     assert table(read(tmp_path / "list.csv")) == {("cat/1.png", "cat", ""), ("dog/2.png", "dog", "")}
 
 
 def test_a_list_names_photos_whatever_they_are_called(tmp_path: Path) -> None:
-    """Files in a list count as photos or as faults, even if hidden or with another extension; none is skipped."""
+    """Every file in a list counts as a photo or a fault, even if it is hidden or has another extension."""
     tree(tmp_path, "cat/.1.png", "dog/2.png")
     (tmp_path / "notes.txt").write_text("no photo")
     (tmp_path / "list.csv").write_text("path,label\ncat/.1.png,cat\ndog/2.png,dog\nnotes.txt,dog\ncat,cat\n")
@@ -228,7 +228,7 @@ def test_photos_of_one_group_are_not_called_alike(tmp_path: Path) -> None:
 
 
 def test_groups_and_splits(tmp_path: Path) -> None:
-    """The doctor keeps groups and sets; a repeated line counts once; absolute paths are accepted."""
+    """The doctor keeps a list's groups and sets, counts a repeated line once, and accepts absolute paths."""
     tree(tmp_path, "1.png", "2.png", "3.png", "4.png")
     (tmp_path / "list.csv").write_text(
         f"path,label,group,split\n1.png,cat,g,train\n2.png,dog,g,train\n3.png,cat,,test\n{tmp_path}/4.png,dog,h,val\n1.png,cat,g,train\n"
@@ -289,7 +289,7 @@ def test_a_list_that_is_a_pipe_or_names_one(tmp_path: Path) -> None:
 
 
 def test_labels_beside_a_folder(tmp_path: Path) -> None:
-    """With a flat folder and a list, the list's photos are used, and the others are counted."""
+    """With a flat folder and a list of labels, the photos in the list are used, and the other photos are counted."""
     tree(tmp_path / "photos", "1.png", "2.png", "3.png")
     (tmp_path / "labels.csv").write_text("path,label\nphotos/1.png,cat\nphotos/2.png,dog\n")
     source = read(tmp_path / "photos", tmp_path / "labels.csv")
@@ -317,7 +317,7 @@ def test_encrypted_zips(tmp_path: Path, method: int) -> None:
     for signature, flags in (
         (b"PK\x03\x04", 6),
         (b"PK\x01\x02", 8),
-    ):  # each local header, and each entry of the directory
+    ):  # sets the flag in each local header and in each entry of the central directory
         start = -1
         while (start := content.find(signature, start + 1)) >= 0:
             content[start + flags] |= 1
@@ -340,7 +340,7 @@ def test_the_name_of_a_photo_for_users(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "photos/", "a/b/"])
 def test_a_zip_is_a_folder(tmp_path: Path, prefix: str) -> None:
-    """A zip gives the same files, classes and hashes, with or without enclosing folders; nothing stays on the disk."""
+    """A zip gives the same files, classes and hashes as the folder, with or without an enclosing folder, and leaves no file."""
     tree(tmp_path / "photos", "cat/1.png", "dog/2.png", "кот/3.png")
     archive = zipped(tmp_path / "photos.zip", tmp_path / "photos", prefix)
     with open_source(archive) as source:
@@ -371,7 +371,7 @@ def member(name: str, mode: int = 0, flags: int = 0) -> zipfile.ZipInfo:
     ],
 )
 def test_zips_that_are_refused(tmp_path: Path, info: zipfile.ZipInfo, reason: str) -> None:
-    """A zip that would write or read elsewhere is refused, and nothing is unpacked."""
+    """A zip whose members would write or read outside its folder is refused, and nothing is unpacked."""
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr(info, b"/etc/passwd")
     with pytest.raises(OptionError, match=reason), open_source(tmp_path / "bad.zip"):
@@ -430,7 +430,7 @@ def test_fuzzed_lists_and_zips(tmp_path: Path) -> None:
 
 
 def test_names_in_other_encodings(tmp_path: Path) -> None:
-    """UTF-8 names that a program did not mark as UTF-8 are decoded."""
+    """Names in UTF-8 are decoded even if the program that made the zip did not mark them as UTF-8."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("cat/KOT__.png", b"x")

@@ -31,14 +31,14 @@ def forward(net: Network, chelsea: Path) -> ForwardPass:
 
 
 def test_a_pass_holds_all_viewable_tensors(net: Network, forward: ForwardPass) -> None:
-    """A forward pass contains every viewable site after the photo's preprocessing, at its default stage."""
+    """A forward pass contains every viewable site after the photo's preprocessing, at the site's default stage."""
     expected = [Tensor(site, stages(site)[0]) for site in sites(net.blueprint) if not site.is_photo_step]
     assert set(forward.values) == {NETWORK_INPUT, *(key_of(tensor) for tensor in expected if net.shows(tensor))}
 
 
 @pytest.mark.parametrize("address", ["conv", "mixed/tower_2/conv", "mixed_3/pool", "mixed_10/join", "pool_3/_reshape"])
 def test_segments_equal_the_whole(address: str, net: Network, forward: ForwardPass, chelsea: Path) -> None:
-    """A tensor of a forward pass equals that of a peek."""
+    """A tensor of a forward pass equals the same tensor in a peek."""
     peek = net.peek(chelsea, address)
     np.testing.assert_allclose(
         forward.values[key_of(peek.tensor)].reshape(peek.shape), peek.activations, rtol=1e-4, atol=1e-4
@@ -55,7 +55,7 @@ def test_a_segment_needs_only_the_previous_one(net: Network) -> None:
 
 
 def test_an_engine_keeps_the_given_number_of_sessions(net: Network) -> None:
-    """The sessions of all segments stay open, although they are more than the default number."""
+    """The engine keeps the sessions of all segments open, although there are more of them than the default limit."""
     all_segments = segments(net)
     engine = OnnxRuntimeEngine(net.weights, open_sessions=len(all_segments))
     for segment in all_segments:

@@ -1,4 +1,4 @@
-"""The photo store: photos in memory, limited, with ids derived from their content."""
+"""The photo store keeps a limited number of photos in memory, with ids derived from their content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from godeeper.web.http.errors import RequestError
 
 @pytest.fixture(scope="module")
 def photo(net: Network, chelsea: Path) -> StoredPhoto:
-    """The demonstration photo, ingested."""
+    """The demonstration photo as the server stores it after an upload."""
     return ingest(chelsea.read_bytes(), "cat.jpg", net.preprocess)
 
 
@@ -57,7 +57,7 @@ def test_the_same_photo_is_stored_once_under_its_latest_name(photo: StoredPhoto)
 
 
 def test_the_least_recently_used_photo_is_evicted(photo: StoredPhoto) -> None:
-    """A photo that was read recently stays."""
+    """If the store is full, the least recently used photo is evicted, and a photo that was read recently stays."""
     photos = PhotoStore(max_photos=2)
     for name in "ab":
         photos.add(with_id(photo, name))
@@ -69,7 +69,7 @@ def test_the_least_recently_used_photo_is_evicted(photo: StoredPhoto) -> None:
 
 
 def test_bytes_are_limited_too(photo: StoredPhoto) -> None:
-    """Photos are evicted when they hold too many bytes, except the last one."""
+    """Photos are evicted when together they need too many bytes; the last photo always stays."""
     photos = PhotoStore(max_bytes=photo.nbytes)
     for name in "abc":
         photos.add(with_id(photo, name))

@@ -1,4 +1,4 @@
-"""The scheduler: work continues while a client waits, one photo per tab, limited memory."""
+"""The scheduler continues work while a client waits, computes one photo per tab, and limits memory."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def bmp(pixels: Any) -> bytes:
 
 
 def run(backend: Backend, scenario: Scenario) -> None:
-    """Run a scenario to its end, for at most a minute."""
+    """Run a scenario to its end; fail if it takes more than a minute."""
 
     async def limited() -> None:
         async with asyncio.timeout(60):
@@ -70,7 +70,7 @@ async def idle(backend: Backend) -> None:
 
 
 async def take(steps: AsyncIterator[Any], count: int) -> list[Any]:
-    """The first ``count`` items of a stream."""
+    """Return the first ``count`` items of a stream."""
     return [await anext(steps) for _ in range(count)]
 
 
@@ -114,7 +114,7 @@ def test_a_queued_pass_of_a_disconnected_client_is_not_begun(backend: Backend, p
 
 
 def test_a_second_photo_of_a_tab_cancels_the_first(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """The first photo's stream ends with ``Superseded``, and its forward pass stays incomplete."""
+    """If a tab requests a second photo, the first photo's stream ends with ``Superseded`` and its forward pass stops."""
 
     async def scenario(backend: Backend) -> None:
         first = backend.scheduler.progress(photos[0], "tab")
@@ -130,7 +130,7 @@ def test_a_second_photo_of_a_tab_cancels_the_first(backend: Backend, photos: lis
 
 
 def test_an_upload_of_a_tab_cancels_too(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """The tab's earlier subscription is cancelled as soon as its next photo has arrived."""
+    """When a tab has uploaded another photo, the tab's earlier subscription is cancelled."""
 
     async def scenario(backend: Backend) -> None:
         first = backend.scheduler.progress(photos[0], "tab")
@@ -143,7 +143,7 @@ def test_an_upload_of_a_tab_cancels_too(backend: Backend, photos: list[StoredPho
 
 
 def test_tabs_do_not_disturb_each_other(backend: Backend, photos: list[StoredPhoto]) -> None:
-    """If two of three tabs have the same photo and one of them leaves, the other is still served."""
+    """If two tabs wait for the same photo and one of them disconnects, the other tab is still served."""
 
     async def scenario(backend: Backend) -> None:
         leaving = backend.scheduler.progress(photos[0], "c")
@@ -201,7 +201,7 @@ def test_other_stages_are_computed_on_demand(address: str, backend: Backend, net
 
 
 def test_forward_passes_are_limited_by_their_bytes(net: Network, photos: list[StoredPhoto]) -> None:
-    """The least recently used pass is evicted; when it is requested again, it is computed again."""
+    """The least recently used forward pass is evicted, and computed again when a client requests it again."""
     small = Backend(net.weights, net.preprocess, max_pass_bytes=100 << 20)
 
     async def scenario(backend: Backend) -> None:

@@ -28,7 +28,7 @@ PROXY = "10.1.2.3"
 
 
 async def told(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that returns its scope."""
+    """An application that responds with the scope that it received."""
     seen = {
         "path": scope["own_path"],
         "root": scope["root_path"],
@@ -56,21 +56,21 @@ def test_a_named_proxy_is_trusted() -> None:
 
 
 def test_no_other_address_is_trusted() -> None:
-    """The same headers from any other address change nothing."""
+    """Forwarding headers from an address that is not a named proxy change nothing."""
     got = seen(HEADERS, client="10.2.0.1")
     assert got == {"path": "/a", "root": "/deep", "scheme": "http", "client": "10.2.0.1", "link": "/deep/x"}
     assert answer(GUARD, "/a", {"host": "inside:1", **HEADERS}, client="10.2.0.1").status == 403
 
 
 def test_a_foreign_name_stays_refused_behind_a_proxy() -> None:
-    """The host that a client requested from the proxy must be one of ours, too."""
+    """The host name that a client requested from the proxy must be one that the server accepts, too."""
     assert answer(GUARD, "/a", {"x-forwarded-host": "evil.example"}, client=PROXY).status == 403
     assert answer(GUARD, "/a", {"host": "evil.example"}, client=PROXY).status == 403
     assert answer(GUARD, "/a", {"x-forwarded-host": "localhost:8443"}, client=PROXY).status == 200
 
 
 def test_the_last_value_is_the_proxys() -> None:
-    """Only the last value of a header is the proxy's; values before it, on the same or other lines, are ignored."""
+    """Only the last value of a header comes from the proxy, so earlier values, on the same or other lines, are ignored."""
     assert seen({"x-forwarded-for": "127.0.0.1, 203.0.113.5, 10.1.9.9"})["client"] == "203.0.113.5"
     assert seen([("x-forwarded-for", "127.0.0.1"), ("x-forwarded-for", "203.0.113.6")])["client"] == "203.0.113.6"
     assert seen([("x-forwarded-prefix", "/evil"), ("x-forwarded-prefix", "/lab")])["root"] == "/lab"
@@ -91,13 +91,13 @@ def test_a_prefix_is_a_path(prefix: str) -> None:
      ("/deep/deep/x", "/deep/x"), ("/", "/")],
 )  # fmt: skip
 def test_the_prefix_may_come_or_be_taken_off(target: str, path: str) -> None:
-    """A proxy may forward the whole path, or only what follows the prefix."""
+    """A proxy may forward the whole path, or only the part after the prefix."""
     assert seen(target=target)["path"] == path
 
 
 @pytest.fixture(scope="module")
 def mounted() -> ASGIApp:
-    """The page inside another application that runs no lifespan."""
+    """The page, mounted in another application that does not run lifespan events."""
     return Starlette(routes=[Mount("/x", godeeper.web.app())])
 
 
@@ -149,7 +149,7 @@ def test_mounted_every_link_stays_within(path: str, mounted: ASGIApp) -> None:
 
 
 def test_mounted_records_and_redirects_stay_within(mounted: ASGIApp) -> None:
-    """Links in records and redirects stay under the mount point."""
+    """Links in records, and redirects, stay under the mount point."""
 
     async def look() -> None:
         record = json.loads((await ask(mounted, scope_of("/x/api/photos/demo/tensors/conv"))).body)

@@ -39,7 +39,7 @@ def refused(headers: Pairs | dict[str, str], method: str = "GET", path: str = "/
      "lab.example:80", "proxy.example:443", "[::ffff:127.0.0.1]:8299"],
 )  # fmt: skip
 def test_our_hosts_are_let_in(host: str) -> None:
-    """Loopback by name or address with our port is accepted, and so are hosts given with --allow-host."""
+    """Loopback by name or address with the server's port is accepted, and so are hosts given with --allow-host."""
     assert not refused({"host": host})
 
 
@@ -80,7 +80,7 @@ def test_no_host_and_two_hosts_are_refused() -> None:
     ids=str,
 )
 def test_posts_from_elsewhere_are_refused(headers: dict[str, str]) -> None:
-    """Only our own pages, and programs other than browsers, may upload photos."""
+    """Uploads from other sites are refused: only godeeper's own pages, and programs other than browsers, may upload photos."""
     assert refused({"host": OURS, **headers}, "POST")
 
 
@@ -91,17 +91,17 @@ def test_posts_from_elsewhere_are_refused(headers: dict[str, str]) -> None:
     ids=str,
 )  # fmt: skip
 def test_own_posts_are_let_in(headers: dict[str, str]) -> None:
-    """Requests of our own pages and of programs are accepted."""
+    """Uploads from godeeper's own pages and from programs other than browsers are accepted."""
     assert not refused({"host": OURS, **headers}, "POST")
 
 
 def test_behind_a_proxy_with_a_name() -> None:
-    """The pages of an allowed host name may upload, over both HTTP and HTTPS at the proxy."""
+    """Pages under an allowed host name may upload, even if the proxy uses HTTPS and the server HTTP."""
     assert not refused({"host": "lab.example", "origin": "https://lab.example"}, "POST")
 
 
 def test_behind_a_proxy_that_hands_on_another_host() -> None:
-    """A same-origin request is accepted if the page's host name can only be ours."""
+    """Behind a proxy that changes ``Host``, a same-origin request is accepted if its origin is an allowed host name."""
     ours = {"host": OURS, "sec-fetch-site": "same-origin"}
     assert not refused({**ours, "origin": "https://localhost:8443"}, "POST")
     assert not refused({**ours, "origin": "https://lab.example"}, "POST")
@@ -117,7 +117,7 @@ PATHS = ("/", "/photo/demo/tensor/conv", "/api/tensors", "/api/photos/demo/progr
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("path", PATHS)
 def test_every_combination_of_fetch_headers(path: str, method: str) -> None:
-    """Another site may only navigate a top-level window to our pages."""
+    """The only requests that another site may cause are navigations of a top-level window to godeeper's pages."""
     for site, mode, dest in itertools.product(SITES, MODES, DESTS):
         told = {"sec-fetch-site": site, "sec-fetch-mode": mode, "sec-fetch-dest": dest}
         headers = {name: value for name, value in told.items() if value is not None}
@@ -154,7 +154,7 @@ def test_browsers_without_fetch_headers(referer: str) -> None:
 
 
 def test_frames_that_the_user_allows() -> None:
-    """If the policy allows it, a notebook's page may show ours in a frame, but it cannot call the API."""
+    """An origin that the user allows may show godeeper's page in a frame, but cannot call the API."""
     guard = Guard(inside, Rules(8299, frame_ancestors=("http://localhost:8888",)))
     frame = {"sec-fetch-site": "same-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}
     assert not refused(frame, guard=guard)

@@ -1,4 +1,4 @@
-"""Slow and greedy clients do not block others, and slow but steady clients can finish.  Times are scaled down."""
+"""Slow and greedy clients do not block others, and slow but steady clients can finish.  The time limits are scaled down."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_slow_bodies_do_not_block_others(served: Served) -> None:
 
 
 def test_a_slow_but_steady_photo_is_accepted(hasty: Served) -> None:
-    """A link twice as fast as the minimum is accepted for three times the grace period."""
+    """An upload at twice the minimum speed is accepted, although it takes three times the grace period."""
     body = form([("tab", None, b"t" * 60)] + [(f"f{n}", None, b"p" * 3500) for n in range(20)] + [("photo", "x.png", picture("PNG"))])  # fmt: skip
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, f"Content-Length: {len(body)}"))
@@ -94,7 +94,7 @@ def test_too_slow_bodies_are_refused(size: int, pause: float, hasty: Served) -> 
 
 
 def test_the_usual_pace_lets_a_photo_of_a_slow_line_through() -> None:
-    """8 MB at 1 Mbit/s arrive in time; 100 bytes per second are accepted only within the grace period."""
+    """With the usual limits, 8 MB at 1 Mbit/s arrive in time, and 100 bytes per second are too slow after the grace period."""
     pace = UploadTimer()
     for second in range(1, 65):
         assert pace.deadline(0, second, second * 125_000) > second + 1
@@ -135,7 +135,7 @@ def test_the_memory_is_bounded_and_all_get_through() -> None:
 
 
 def test_stalled_uploads_give_way() -> None:
-    """A stalled upload that holds much memory is dropped once other uploads wait, and these are accepted."""
+    """A stalled upload that holds much memory is dropped when other uploads wait, and the other uploads are accepted."""
 
     async def look() -> tuple[bool, tuple[bool, ...]]:
         memory = UploadMemory(400, 100, 0.1)
@@ -164,7 +164,7 @@ def test_stalled_uploads_give_way() -> None:
 
 
 def until_closed(connection: socket.socket, patience: float = 10) -> int:
-    """The number of bytes received until the server closes the connection."""
+    """Return the number of bytes received until the server closes the connection."""
     total, end = 0, time.monotonic() + patience
     connection.settimeout(patience)
     with contextlib.suppress(ConnectionError):
@@ -175,7 +175,7 @@ def until_closed(connection: socket.socket, patience: float = 10) -> int:
 
 
 def ask_for(connection: socket.socket, served: Served, path: str = LARGE, more: str = "") -> None:
-    """Send a request."""
+    """Send a GET request for ``path``."""
     connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n{more}\r\n".encode())
 
 
@@ -262,7 +262,7 @@ def test_one_client_cannot_take_all() -> None:
 
 
 def talk(served: Served, data: bytes, wait: float = 10) -> bytes:
-    """Return the server's response to some bytes, once it is complete or the connection is closed."""
+    """Send ``data`` to the server; return the response once it is complete or the connection is closed."""
     with connect(served) as connection:
         connection.settimeout(wait)
         heard = b""
@@ -276,7 +276,7 @@ def talk(served: Served, data: bytes, wait: float = 10) -> bytes:
 
 
 def test_permission_to_go_on_is_given(hasty: Served) -> None:
-    """``Expect: 100-continue`` gets its response before the body; a refused request gets the error instead."""
+    """A request with ``Expect: 100-continue`` gets 100 before its body is sent; a refused request gets the error instead."""
     with connect(hasty) as connection:
         connection.sendall(request_head(hasty.port, f"Content-Length: {len(PHOTO)}\r\nExpect: 100-continue"))
         assert connection.recv(100).startswith(b"HTTP/1.1 100")
@@ -311,12 +311,12 @@ ODD: dict[str, tuple[bytes, bytes]] = {
     ),
     "upgrade": (b"GET /nothing HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n", b"404"),
 }  # fmt: skip
-"""Name -> the bytes that are sent, and the first digits of the status."""
+"""Name -> the bytes that are sent, and the first digits of the response's status."""
 
 
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_requests_get_a_clear_end(kind: str, hasty: Served, capfd: pytest.CaptureFixture[str]) -> None:
-    """Within the time limit, the client gets a 4xx or a closed connection; nothing is printed, and the server continues."""
+    """A malformed request gets a 4xx or a closed connection in time; nothing is printed, and the server continues."""
     sent, status = ODD[kind]
     heard = talk(hasty, sent.replace(b"{host}", f"127.0.0.1:{hasty.port}\r\nConnection: close".encode()))
     assert not heard or heard.startswith(b"HTTP/1.1 " + status), heard[:300]
@@ -332,9 +332,9 @@ def test_a_body_that_is_shorter_than_announced_ends(hasty: Served) -> None:
 
 
 def test_slow_bodies_do_not_use_up_connections(hasty: Served) -> None:
-    """If slow uploads use all connections of a client, the slowest upload is closed for the next connection."""
+    """If slow uploads use all connections that a client may have, the next connection closes the slowest upload."""
     head = request_head(hasty.port, "Content-Length: 60000")
     with ExitStack() as stack:
-        for _ in range(40):  # thirty are allowed
+        for _ in range(40):  # a client may have thirty connections
             stack.enter_context(connect(hasty)).sendall(head + PHOTO[:100])
         assert hasty.client.send([("photo", "x.png", picture("PNG"))]).status == 201

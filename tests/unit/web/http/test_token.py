@@ -1,4 +1,4 @@
-"""The token is required beyond loopback, and is stored in a cookie."""
+"""The access token is required on all addresses but loopback, and the browser stores it in a cookie."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def guarded(net: Network) -> Iterator[Served]:
              "/api/openapi.json", "/static/../app.js", "//", "/?token=", "/?token=wrong", f"/?token={QUOTED}&token=wrong"]
 )  # fmt: skip
 def test_nothing_is_served_without_it(path: str, guarded: Served) -> None:
-    """Pages, pictures, files and the API are refused, and no response reveals what exists."""
+    """Without the token, pages, pictures, files and the API are refused, and no response reveals which paths exist."""
     refusal = guarded.client.get(path)
     assert refusal.status == 401
     assert refusal.headers["www-authenticate"].startswith("Bearer")
@@ -51,7 +51,7 @@ def test_nothing_is_served_without_it(path: str, guarded: Served) -> None:
 
 
 def test_the_printed_address_lets_in(guarded: Served) -> None:
-    """The first visit sets a cookie and redirects to the address without the token; then the cookie is enough."""
+    """A visit with the token sets a cookie and redirects to the address without the token; later visits need only the cookie."""
     client = guarded.client
     first = client.get(f"/photo/demo?a=1&token={QUOTED}&b=2")
     assert (first.status, first.headers["location"]) == (303, "/photo/demo?a=1&b=2")
@@ -66,7 +66,7 @@ def test_the_printed_address_lets_in(guarded: Served) -> None:
 
 
 def test_programs_send_it_in_a_header(guarded: Served) -> None:
-    """Programs send it as Authorization: Bearer."""
+    """Programs can send the token in the header ``Authorization: Bearer``."""
     assert guarded.client.get("/api/health", {"Authorization": f"Bearer {SECRET}"}).status == 200
     for wrong in (f"Bearer {SECRET}x", f"Basic {SECRET}", "Bearer", "", SECRET, "Bearer é"):
         assert guarded.client.get("/api/health", {"Authorization": wrong}).status == 401
@@ -94,7 +94,10 @@ def test_a_link_on_another_site_is_followed_by_a_page() -> None:
 
 
 def test_without_it_people_get_a_page() -> None:
-    """Without the token, a page explains what to do; its link to itself sends the cookie, unlike a link on another site."""
+    """Without the token, people get a page that explains what to do.
+
+    The page links to itself: the browser sends the cookie with that link, but not with a link on another site.
+    """
     page = answer(GUARD, "/photo/demo", {"accept": "text/html"})
     assert page.status == 401
     assert "the address that it printed" in page.text
@@ -133,7 +136,7 @@ def test_when_it_is_made_up() -> None:
 
 
 def test_the_address_that_a_connection_came_in_at_is_ours() -> None:
-    """A server that listens on all addresses accepts only the machine's addresses as host."""
+    """A server that listens on all addresses accepts as host only the address at which the connection arrived."""
     host = {"host": "192.0.2.7:8299", "cookie": COOKIE}
     assert answer(GUARD, "/", host, server="192.0.2.7").status == 200
     assert answer(GUARD, "/", host, server="::ffff:192.0.2.7").status == 200

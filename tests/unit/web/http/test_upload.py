@@ -1,4 +1,4 @@
-"""Uploads: good photos are stored, all others get an error of one line, and the server continues."""
+"""Uploads: readable photos are stored, all other files get a one-line error, and the server continues."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ FORM = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def picture(format: str, mode: str = "RGB", *, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
-    """Return a picture of noise as a file; a large one is grey."""
+    """Return the bytes of a picture of noise; a large picture is grey."""
     buffer = io.BytesIO()
     Image.effect_noise(size, 60 if max(size) < 1000 else 0).convert(mode).save(buffer, format, **options)
     return buffer.getvalue()
 
 
 def huge_header(width: int = 50_000, height: int = 50_000) -> bytes:
-    """Return a PNG of a few bytes that claims this size."""
+    """Return a PNG of a few bytes whose header states this size."""
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
     body = b"".join(
@@ -63,7 +63,7 @@ GOOD = {
     "transparent": (picture("PNG", "RGBA"), ""),
     "one pixel": (b"P6 1 1 255\n\xff\0\0", ""),
 }
-"""Name -> a valid photo, and a part of its notes."""
+"""Name -> the bytes of a valid photo, and a part of the photo's notes."""
 
 BAD = {
     "empty": (b"", "the file is empty"),
@@ -82,12 +82,12 @@ BAD = {
     "endless row": (huge_header(60_000_000, 1), "at most 100,000 per side"),
     "floats": (picture("TIFF", "F"), "floating-point"),
 }
-"""Name -> a file that is not a photo, and a part of the error message."""
+"""Name -> the bytes of a file that is not a photo, and a part of the error message."""
 
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_photos_are_stored(kind: str, client: Client) -> None:
-    """Every format is stored, with notes on how it was converted."""
+    """A photo in any supported format is stored, with notes on how it was converted."""
     data, note = GOOD[kind]
     answer = client.send([("photo", "cat.jpg", data)])
     assert answer.status == 201
@@ -96,7 +96,7 @@ def test_photos_are_stored(kind: str, client: Client) -> None:
 
 
 def refusal(answer: Answer, status: int) -> str:
-    """Return the one line of a refused upload."""
+    """Check that an upload was refused with ``status`` in one line, and return that line."""
     assert answer.status == status
     assert answer.json["status"] == status
     message: str = answer.json["error"]
@@ -107,7 +107,7 @@ def refusal(answer: Answer, status: int) -> str:
 
 @pytest.mark.parametrize("kind", BAD)
 def test_other_files_are_refused(kind: str, client: Client) -> None:
-    """The response is 422 with one line, and the server continues."""
+    """A file that is not a readable photo gets a 422 with one line, and the server continues."""
     data, message = BAD[kind]
     assert message in refusal(client.send([("photo", "cat.jpg", data)]), 422)
     assert client.get("/api/health").status == 200
@@ -243,7 +243,7 @@ def test_no_photo_is_written_to_the_disk(client: Client, monkeypatch: pytest.Mon
 
 
 def test_browsers_without_a_script_are_sent_on(client: Client, chelsea: Path) -> None:
-    """A form that accepts HTML is redirected to the photo's page, or gets an error page."""
+    """An upload from a browser without JavaScript is redirected to the photo's page, or gets an error page."""
     accept = {"Accept": "text/html,application/xhtml+xml"}
     sent = client.send([("photo", "cat.jpg", chelsea.read_bytes())], headers=accept)
     assert (sent.status, sent.headers["location"][:7]) == (303, "/photo/")
