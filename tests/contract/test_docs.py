@@ -26,7 +26,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.skipif(
-    sys.version_info[:2] != (3, 11), reason="argparse lays its help out a little differently in each Python"
+    sys.version_info[:2] != (3, 11), reason="argparse formats help differently in other versions of Python"
 )
 def test_generated_pages_are_fresh() -> None:
     """``make docs`` would change nothing."""

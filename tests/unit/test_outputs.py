@@ -175,9 +175,7 @@ def test_after_any_failure_everything_is_as_before(
         return found
 
     monkeypatch.setattr(owner, method, failing)
-    last = method == "hardlink_to" and (
-        countdown > 2 or isinstance(error, OSError)
-    )  # replaces two existing files
+    last = method == "hardlink_to" and (countdown > 2 or isinstance(error, OSError))  # replaces two existing files
     if last:
         write(tmp_path, "a", "b", "new/c")
     else:

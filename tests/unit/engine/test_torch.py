@@ -465,7 +465,7 @@ def test_the_torch_engine_takes_cuda_where_there_is_one(bundled: Network, by_tor
     """On CUDA the engine computes in full single precision, with a relative error of at most 1e-4."""
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA device here")
+        pytest.skip("this machine has no CUDA device")
     from godeeper.engine.torch.engine import TorchEngine
 
     assert isinstance(by_torch.engine, TorchEngine)

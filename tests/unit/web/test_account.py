@@ -38,7 +38,7 @@ def links(text: str, kind: str) -> list[str]:
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_the_sum_is_that_of_the_library(client: Client, chelsea: Path, depth: int) -> None:
-    """The record in the API has the terms that ``Network.contributions`` returns, and these add up to the value."""
+    """The record in the API has the terms that ``Network.contributions`` returns, and bias, terms and rest add up."""
     record = client.get(f"{SUM}?depth={depth}").json
     found = godeeper.load().contributions(chelsea, f"{ADDRESS}[{NUMBER}]", depth=depth)
     assert (record["cell"], record["depth"]) == ([found.cell.row, found.cell.column], depth)

@@ -54,7 +54,7 @@ def test_a_damaged_chunk_after_a_damaged_form(
 
 
 def test_two_lengths_end_the_connection(served: Served) -> None:
-    """A request with both Content-Length and chunked encoding ends the connection, because proxies may disagree on where the request ends."""
+    """A request with both Content-Length and chunked encoding ends the connection, because proxies may disagree on its length."""
     host = f"Host: 127.0.0.1:{served.port}\r\n"
     first = f"POST /nothing HTTP/1.1\r\n{host}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     with connect(served) as connection:

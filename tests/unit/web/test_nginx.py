@@ -36,7 +36,8 @@ GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "look-in-the-browser.md"
 TOKEN = "of-the-tests-behind-nginx"  # noqa: S105
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 pytestmark = pytest.mark.skipif(
-    not (NGINX and shutil.which("openssl")), reason="nginx or openssl is not installed: run apt-get install nginx-light openssl"
+    not (NGINX and shutil.which("openssl")),
+    reason="nginx or openssl is not installed: run apt-get install nginx-light openssl",
 )
 
 CONFIGURATION = """
@@ -180,7 +181,7 @@ def test_the_token_behind_nginx(root: str, proxied: Proxied) -> None:
 
 
 def test_a_client_cannot_play_the_proxy(proxied: Proxied) -> None:
-    """nginx replaces X-Forwarded-* headers that a client sends."""
+    """Headers ``X-Forwarded-*`` that a client sends are replaced by nginx."""
     headers = {"X-Forwarded-Prefix": "/evil", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     record = proxied.ask("/godeeper/api/photos/demo", headers).json
     assert record["url"] == "/godeeper/photo/demo"

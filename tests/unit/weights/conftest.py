@@ -1,4 +1,4 @@
-"""Small weights files in every foreign format, written without the original frameworks."""
+"""Small weights files in the formats of other frameworks, written without these frameworks."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> Blueprint:
 
 @pytest.fixture
 def numbers_of(tiny: Blueprint) -> NumbersOf:
-    """A function (dialect, number of classes) -> random weights of the tiny network, with our names and layouts."""
+    """A function (dialect, number of classes) -> random weights of the tiny network, with godeeper's names and layouts."""
 
     def make(dialect: str = "torchvision", classes: int = 1000) -> dict[str, NDArray[np.float32]]:
         network = Blueprint(**{**vars(in_dialect(tiny, dialect)), "classes": classes or 1000})
@@ -70,7 +70,7 @@ def numbers_of(tiny: Blueprint) -> NumbersOf:
 
 @pytest.fixture
 def as_torchvision(tiny: Blueprint) -> Callable[[Arrays], dict[str, NDArray[Any]]]:
-    """Return our weights under torchvision's names."""
+    """A function that returns godeeper's tensors under torchvision's names."""
 
     def rename(ours: Arrays) -> dict[str, NDArray[Any]]:
         theirs: dict[str, NDArray[Any]] = {}
@@ -89,7 +89,7 @@ def as_torchvision(tiny: Blueprint) -> Callable[[Arrays], dict[str, NDArray[Any]
 
 @pytest.fixture
 def as_tensorflow() -> Callable[[Arrays], dict[str, NDArray[Any]]]:
-    """Return our weights in TensorFlow's layout: kernels HWIO."""
+    """A function that returns godeeper's tensors in TensorFlow's layout, with kernels HWIO."""
 
     def lay_out(ours: Arrays) -> dict[str, NDArray[Any]]:
         return {name: values.transpose(2, 3, 1, 0) if values.ndim == 4 else values for name, values in ours.items()}
@@ -99,7 +99,7 @@ def as_tensorflow() -> Callable[[Arrays], dict[str, NDArray[Any]]]:
 
 @pytest.fixture
 def as_keras(tiny: Blueprint) -> Callable[..., dict[str, NDArray[Any]]]:
-    """Return our weights under Keras's names, with layers numbered from ``first``."""
+    """A function that returns godeeper's tensors under Keras's names, with layers numbered from ``first``."""
 
     def rename(ours: Arrays, first: int = 1) -> dict[str, NDArray[Any]]:
         theirs: dict[str, NDArray[Any]] = {}
@@ -142,7 +142,7 @@ def torch_file(tmp_path: Path) -> WriteFile:
 
 
 def state_dict_pickle(tensors: Arrays, *, legacy: bool = False) -> bytes:
-    """Return the pickle that ``torch.save`` writes for a state dict, in protocol 2."""
+    """Return the pickle that ``torch.save`` writes for a state dict, in pickle protocol 2."""
     items = b"".join(
         text(name) + tensor_code(key, values, legacy) for key, (name, values) in enumerate(tensors.items())
     )
@@ -150,7 +150,7 @@ def state_dict_pickle(tensors: Arrays, *, legacy: bool = False) -> bytes:
 
 
 def tensor_code(key: int, values: NDArray[Any], legacy: bool) -> bytes:  # noqa: FBT001 (a helper of one caller)
-    """Return the call that rebuilds one tensor from its storage."""
+    """Return the pickle opcodes of the call that rebuilds one tensor from its storage."""
     storages = {"float32": "Float", "float16": "Half", "float64": "Double", "int64": "Long", "uint16": "BFloat16"}
     storage = text("storage") + f"ctorch\n{storages[values.dtype.name]}Storage\n".encode()
     storage += text(str(key)) + text("cpu") + integer(values.size) + (b"N" if legacy else b"")
@@ -230,14 +230,14 @@ def graph_file(tmp_path: Path) -> WriteFile:
 
 
 def node(name: str, operation: str, inputs: Any = (), **attributes: bytes) -> bytes:
-    """Return a NodeDef."""
+    """Return an encoded NodeDef."""
     entries = [field(1, key.encode()) + field(2, value) for key, value in attributes.items()]
     parts = [field(1, name.encode()), field(2, operation.encode())]
     return b"".join([*parts, *(field(3, each.encode()) for each in inputs), *(field(5, entry) for entry in entries)])
 
 
 def constant(values: NDArray[Any]) -> bytes:
-    """Return an AttrValue that contains a tensor."""
+    """Return an encoded AttrValue that contains a tensor."""
     types = {"float32": 1, "float64": 2, "int32": 3, "int64": 9, "uint16": 14, "float16": 19}
     shape = b"".join(field(2, b"\x08" + varint(side)) for side in values.shape)
     tensor = b"\x08" + varint(types[values.dtype.name]) + field(2, shape)
@@ -245,12 +245,12 @@ def constant(values: NDArray[Any]) -> bytes:
 
 
 def field(number: int, payload: bytes) -> bytes:
-    """Return a field of bytes."""
+    """Return a protocol buffer field that contains bytes."""
     return varint(number << 3 | 2) + varint(len(payload)) + payload
 
 
 def varint(value: int) -> bytes:
-    """Return an integer in seven bits per byte."""
+    """Return an integer as a protocol buffer varint, with seven bits per byte."""
     head = bytes([value & 127 | (128 if value > 127 else 0)])
     return head + varint(value >> 7) if value > 127 else head
 

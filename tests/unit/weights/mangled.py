@@ -1,6 +1,6 @@
 """Damaged weights files: each seed always gives the same file.
 
-Each starts as a small valid file in one of the formats except HDF5, which is in ``mangled_hdf5.py``.  Then bytes are changed,
+Each file starts as a small valid file in one of the formats; for HDF5 see ``mangled_hdf5.py``.  Then bytes are changed,
 removed, repeated or set to the limits of integers, or JSON values are replaced.
 """
 
@@ -146,7 +146,7 @@ def mangled(seed: int) -> tuple[str, dict[str, bytes]]:
 
 
 def bytes_changed(payload: bytes, dice: random.Random) -> bytes:
-    """Change, delete or duplicate some bytes, or overwrite them with the limits of integers."""
+    """Return ``payload`` with bytes changed, deleted, duplicated, or overwritten with the limits of integers."""
     found = bytearray(payload)
     for _ in range(dice.choice([1, 1, 2, 8])):
         start, length = dice.randrange(max(1, len(found))), dice.choice([1, 2, 4, 8, 40])
@@ -180,7 +180,7 @@ def json_file(entries: Any) -> bytes:
 
 
 def outcome(path: Path, reader: Callable[[Path], ForeignWeights] = read_foreign) -> str:
-    """Return an empty text if the file is read or refused with a one-line error, and otherwise the fault."""
+    """Return an empty string if the file is read or refused with a one-line error, and otherwise a description of the fault."""
     try:
         if path.suffix == ".own":
             read(path).verify()

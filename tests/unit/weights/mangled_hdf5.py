@@ -2,7 +2,7 @@
 
     python -m tests.unit.weights.mangled_hdf5 FIRST CASES
 
-Prints every file that gives neither tensors nor a one-line error. Finally prints, as JSON, how often the HDF5 library
+The command prints every file that gives neither tensors nor a one-line error, and finally, as JSON, how often the HDF5 library
 looped forever or crashed. Both can happen, so godeeper reads HDF5 in a child process.
 """
 
@@ -79,7 +79,7 @@ def mangled(seed: int) -> tuple[str, bytes]:
 
 
 def overwritten(payload: bytes, dice: random.Random) -> bytes:
-    """Change some bytes without moving others, because HDF5 finds them by their offsets."""
+    """Return ``payload`` with some bytes changed and none moved, because HDF5 finds its content by offsets."""
     found = bytearray(payload)
     used = [place for place, byte in enumerate(found) if byte]
     for _ in range(dice.choice([1, 2, 4, 16])):
@@ -106,19 +106,19 @@ def in_fork(work: Callable[[], int]) -> int:
             os.close(2)  # hides the C library's output in a crash
             signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
             code = work()
-        finally:  # Ctrl-C must not let the child run the parent's code
+        finally:  # after Ctrl-C, the child must not continue in the parent's code
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def warm_up(path: Path) -> None:
-    """Read an intact file in this process, so that the forks inherit the imports and the derived tables."""
+    """Read an intact file in this process, so that forked processes inherit the imports and the derived tables."""
     path.write_bytes(wholes()["keras2"])
     outcome(path, keras_h5.read_here)
 
 
 def outcomes(seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """Yield (seed, outcome) of each file; an empty outcome means that it is read or refused in one line."""
+    """Yield (seed, outcome) of each file; an empty outcome means that the file is read or refused in one line."""
     # each fork ends with os._exit, so it does not matter that it lacks NumPy's threads
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Options and findings of ``weights add`` about a classifier: labels, a single output, scaling."""
+"""What ``weights add`` accepts and finds out about a classifier: labels, a single output, scaling."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def labelled(path: Path, text: bytes, tmp_path: Path, **options: Any) -> tuple[s
     ids=["plain", "BOM and CRLF", "empty lines", "CR", "UTF-16"],
 )
 def test_labels_are_lines_however_they_end(of_classes: Any, tmp_path: Path, text: bytes) -> None:
-    """Line endings of all systems give the same classes."""
+    """Labels with the line endings of any system give the same classes."""
     assert labelled(of_classes(3), text, tmp_path) == ("cat", "dog", "owl")
 
 
@@ -65,14 +65,14 @@ def test_equal_labels_are_distinguished(of_classes: Any, tmp_path: Path) -> None
     ],
 )
 def test_wrong_labels_are_refused(of_classes: Any, tmp_path: Path, own_folder: Path, text: bytes, message: str) -> None:
-    """The error is one line, and nothing is installed."""
+    """Labels that do not fit give a one-line error, and nothing is installed."""
     with pytest.raises(WeightsError, match=message):
         labelled(of_classes(3), text, tmp_path)
     assert not own_folder.exists()
 
 
 def test_labels_that_are_not_a_file_are_refused(of_classes: Any, tmp_path: Path) -> None:
-    """A folder, a named pipe, a device and a missing file give one line each, at once."""
+    """A folder, a named pipe, a device or a missing file in place of the labels gives a one-line error at once."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero"), tmp_path / "none"):
         with pytest.raises(WeightsError, match="cannot read the labels"):
@@ -80,7 +80,7 @@ def test_labels_that_are_not_a_file_are_refused(of_classes: Any, tmp_path: Path)
 
 
 def test_weights_that_are_not_a_file_are_refused(tmp_path: Path) -> None:
-    """A named pipe and a device are refused, without blocking or filling the memory."""
+    """A named pipe or a device in place of the weights is refused, without blocking or filling the memory."""
     os.mkfifo(tmp_path / "pipe.pth")
     for path in (tmp_path / "pipe.pth", Path("/dev/zero"), Path("/dev/null")):
         with pytest.raises(WeightsError):
@@ -92,14 +92,17 @@ def test_weights_that_are_not_a_file_are_refused(tmp_path: Path) -> None:
     [(b"cat\ndog\n", ("cat", "dog")), (b"dog\n", ("not dog", "dog")), (None, ("class 0", "class 1"))],
 )
 def test_one_output_is_two_classes(of_classes: Any, tmp_path: Path, text: bytes | None, labels: Any) -> None:
-    """Softmax over (0, z) is (1 - p, p) for p = sigmoid(z); a single label is that of the second class."""
+    """A network with one output gets two classes, and a single label names the second class.
+
+    Softmax over (0, z) is (1 - p, p) for p = sigmoid(z).
+    """
     path = of_classes(1)
     found = labelled(path, text, tmp_path) if text else add(path).file.description.labels
     assert found == labels
 
 
 def test_one_output_keeps_its_probability(of_classes: Any) -> None:
-    """The first class has zero weights, and the second class the weights of the file."""
+    """Of the two classes for a single output, the first has zero weights, and the second has the weights in the file."""
     added = add(of_classes(1))
     with added.file.parameters() as numbers:
         matrix, biases = numbers.dense()
@@ -142,7 +145,7 @@ SAID = {
 
 @pytest.mark.parametrize("text", SAID)
 def test_scaling_is_kept_and_reported(of_classes: Any, text: str) -> None:
-    """The given scaling is in the description and its notes, and is applied to photos."""
+    """A scaling that the user gives is in the description and the notes, and is applied to photos."""
     added = add(of_classes(3), Options(scaling=text, name=text.replace("/", "-").replace(",", "-")))
     said = added.file.description
     preprocess = Preprocess.from_mapping(json.loads(json.dumps(dict(said.preprocessing))))
@@ -152,7 +155,7 @@ def test_scaling_is_kept_and_reported(of_classes: Any, text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "1/0", "1/2/3", "1,2/3", "nan/1", "1/inf", "bgr-", "1e9/1", "1,2,3/1,0,1"])
 def test_an_invalid_scaling_is_refused(of_classes: Any, text: str) -> None:
-    """The error lists the known scalings."""
+    """An invalid scaling raises an error that lists the known scalings."""
     if not text:
         return
     with pytest.raises(UnknownName, match="unit, raw, caffe"):
@@ -161,7 +164,7 @@ def test_an_invalid_scaling_is_refused(of_classes: Any, text: str) -> None:
 
 @pytest.mark.parametrize(("text", "like"), [("caffe", "123.68,116.779,103.939/1"), ("bgr-unit", "unit")])
 def test_blue_first_turns_the_first_kernels(of_classes: Any, text: str, like: str) -> None:
-    """A network trained on blue, green, red reads red, green, blue after its first kernels are reordered."""
+    """If a network was trained on blue, green, red, its first kernels are reordered so that it reads red, green, blue."""
     path = of_classes(3)
     ours, other = (add(path, Options(scaling=scaling, name=name)).file for scaling, name in ((text, "a"), (like, "b")))
     with ours.parameters() as turned, other.parameters() as plain:

@@ -26,7 +26,7 @@ Stand = Callable[[str], Path]
 
 @pytest.fixture
 def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
-    """A function that replaces the child's code, and returns a file for it to read."""
+    """A function that replaces the code of the child process, and returns a file for the child to read."""
     pytest.importorskip("h5py")
 
     def put(code: str) -> Path:
@@ -39,7 +39,7 @@ def stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stand:
 
 
 def said_of(path: Path) -> str:
-    """Return the error line for reading a file."""
+    """Read a file, and return the one line of its error."""
     with pytest.raises(WeightsError) as caught:
         read_foreign(path)
     assert "\n" not in str(caught.value)
@@ -47,7 +47,7 @@ def said_of(path: Path) -> str:
 
 
 def endless(note: Path) -> str:
-    """Return code that writes its process id and never ends."""
+    """Return Python code that writes its process id to ``note`` and never ends."""
     return f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(1e6)"
 
 
@@ -61,7 +61,7 @@ def is_gone(process: int) -> bool:
 
 
 def test_a_reader_that_hangs_is_ended(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the time limit the child is gone, and the error says so in one line."""
+    """After the time limit, the child has been ended, and a one-line error says so."""
     started: list[subprocess.Popen[bytes]] = []
 
     class Noted(subprocess.Popen[bytes]):
@@ -76,9 +76,9 @@ def test_a_reader_that_hangs_is_ended(stand: Stand, monkeypatch: pytest.MonkeyPa
     assert is_gone(started[0].pid)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no POSIX signals")
 def test_a_reader_that_crashes_is_one_line(stand: Stand) -> None:
-    """The error names the signal."""
+    """If the child crashes, the one-line error names the signal."""
     path = stand("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     assert "not a complete HDF5 file (reading it failed with SIGSEGV)" in said_of(path)
 
@@ -105,14 +105,14 @@ def test_an_exit_code_is_reported(stand: Stand) -> None:
 
 
 def test_large_files_get_more_time(tmp_path: Path) -> None:
-    """The time limit for the 92 MiB of InceptionV3 is half a minute plus a minute and a half."""
+    """Large files get more time: for the 92 MiB of InceptionV3, the limit is half a minute plus a minute and a half."""
     path = tmp_path / "x.h5"
     with path.open("wb") as file:
         file.truncate(92 << 20)
     assert child.time_limit(path) == 122
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no POSIX signals")
 def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:
     """Ctrl-C stops the command at once, and no process remains."""
     pytest.importorskip("h5py")
@@ -133,7 +133,7 @@ def test_ctrl_c_ends_the_child(tmp_path: Path) -> None:
     assert is_gone(int(note.read_text()))
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no alarm")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal.alarm")
 def test_a_child_ends_by_itself(tmp_path: Path) -> None:
     """If the parent process is gone, the child process is ended by its own alarm."""
     os.mkfifo(tmp_path / "pipe")  # opening it blocks until there is a writer
@@ -142,7 +142,7 @@ def test_a_child_ends_by_itself(tmp_path: Path) -> None:
 
 
 def test_modules_of_the_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file with a module's name in the working folder is not imported."""
+    """The child imports no file from the working folder, even if the file has a module's name."""
     pytest.importorskip("h5py")
     for name in ("h5py.py", "numpy.py", "json.py"):
         (tmp_path / name).write_text("open('sprung', 'w')")
@@ -153,7 +153,7 @@ def test_modules_of_the_folder_are_not_run(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_numbers_of_every_type_arrive(tmp_path: Path) -> None:
-    """Types and shapes are kept; a value that is not numeric is returned as its type only."""
+    """Numbers keep their types and shapes; for a value that is not numeric, only its type is returned."""
     h5py = pytest.importorskip("h5py")
     arrays: dict[str, Any] = {
         kind: np.arange(6).reshape(2, 3).astype(kind)

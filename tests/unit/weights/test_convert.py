@@ -1,4 +1,4 @@
-"""Foreign tensors are converted to our names and the right dialect, or refused."""
+"""Tensors from other frameworks are converted to godeeper's names and the right dialect, or refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STEM = "Conv2d_1a_3x3"
 
 
 def foreign(tensors: Any, **more: Any) -> ForeignWeights:
-    """Return a foreign file that exists only in memory."""
+    """Return the content of a weights file of another framework, without a file on disk."""
     kinds = {name: values.dtype.name for name, values in tensors.items()}
     return ForeignWeights(Path("theirs.pth"), "a test", tensors, kinds, **more)
 
@@ -41,7 +41,7 @@ def assert_same(got: Converted, ours: Any) -> None:
 
 
 def test_torchvision_names(numbers_of: Make, as_torchvision: Make) -> None:
-    """The names of torchvision are converted, the classifier is transposed, and the labels are ImageNet's."""
+    """Weights with torchvision's names are converted, the classifier is transposed, and the labels are ImageNet's."""
     ours = numbers_of("torchvision")
     got = adopted(as_torchvision(ours))
     assert_same(got, ours)
@@ -64,7 +64,7 @@ def test_1008_outputs_are_the_2015_dialect(numbers_of: Make, as_torchvision: Mak
 
 
 def test_labels_that_came_with_a_2015_graph_are_filled_up(numbers_of: Make, as_tensorflow: Make) -> None:
-    """The release names its classes up to 1000; the outputs after them are named by number."""
+    """The 2015 release names its classes up to 1000; outputs after 1000 are named by number."""
     theirs = as_tensorflow(numbers_of("2015", 1008))
     labels = adopted(theirs, labels=tuple(f"thing {number}" for number in range(1001))).description.labels
     assert (labels[1000], labels[1001], len(labels)) == ("thing 1000", "class 1001", 1008)
@@ -86,7 +86,7 @@ def test_a_2015_graph_with_another_last_pool_is_refused(numbers_of: Make, as_ten
 
 
 def test_slim_names(tiny: Blueprint, numbers_of: Make) -> None:
-    """Slim's checkpoints have no gamma, and a background class before the thousand."""
+    """Slim's checkpoints have no gamma, and have a background class before the thousand ImageNet classes."""
     ours = numbers_of("slim", 1001)
     theirs: dict[str, Any] = {}
     for site in sites(tiny):
@@ -120,7 +120,7 @@ def test_wrappers_prefixes_are_taken_off(numbers_of: Make, as_torchvision: Make,
 
 
 def test_the_auxiliary_head_is_dropped_with_a_note(numbers_of: Make, as_torchvision: Make) -> None:
-    """AuxLogits is recognised, and dropped with a note."""
+    """The auxiliary classifier ``AuxLogits`` is recognised, and dropped with a note."""
     theirs = as_torchvision(numbers_of())
     theirs |= {"AuxLogits.conv0.conv.weight": np.ones((2, 2, 1, 1)), "AuxLogits.fc.bias": np.ones(1000)}
     assert any("2 tensors of AuxLogits" in reason for reason in adopted(theirs).reasons)
@@ -149,7 +149,7 @@ def test_other_precisions_are_converted_with_a_note(numbers_of: Make, as_torchvi
 def test_bfloat16_is_widened_with_a_note(
     numbers_of: Make, as_torchvision: Make, safetensors_file: Callable[..., Path]
 ) -> None:
-    """A file in bfloat16 is added with its values exact."""
+    """A file in bfloat16 is added with exactly the same values."""
     ours = {name: upper_half(values) for name, values in numbers_of().items()}
     theirs = as_torchvision(ours)
     stored = {
@@ -190,7 +190,7 @@ def test_a_transposed_tensor_is_called_transposed(numbers_of: Make, as_torchvisi
 
 
 def test_a_wrong_shape_is_reported_in_the_files_own_layout(numbers_of: Make, as_tensorflow: Make) -> None:
-    """The expected shape is given as HWIO if the file stores HWIO."""
+    """If a file stores kernels as HWIO, the error states the expected shape as HWIO, too."""
     theirs = as_tensorflow(numbers_of("2015", 1008))
     theirs["conv/conv2d_params"] = np.ones((5, 5, 3, 4), np.float32)
     with pytest.raises(WeightsError, match=r"shape \(5, 5, 3, 4\), expected \(3, 3, 3, 4\); these"):
@@ -199,7 +199,7 @@ def test_a_wrong_shape_is_reported_in_the_files_own_layout(numbers_of: Make, as_
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_nan_and_infinity_are_refused(numbers_of: Make, as_torchvision: Make, value: float) -> None:
-    """For NaN and infinity the error names the tensor."""
+    """NaN and infinity are refused, and the error names the tensor."""
     theirs = as_torchvision(numbers_of())
     theirs[f"{STEM}.bn.bias"][2] = value
     with pytest.raises(WeightsError, match=rf"1 tensors hold NaN or infinity \({STEM}\.bn\.bias\)"):
@@ -258,7 +258,7 @@ def test_more_layers_than_ours_are_refused(numbers_of: Make, as_keras: Make) -> 
 
 
 def test_labels_are_imagenets() -> None:
-    """There are 1000 different names, in the order of their synsets."""
+    """The 1000 ImageNet labels are all different, and sorted by synset."""
     pairs = imagenet()
     assert len({name for _, name in pairs}) == len({synset for synset, _ in pairs}) == 1000
     assert sorted(pairs) == list(pairs)

@@ -49,7 +49,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """The server, listening on loopback during a test."""
+    """The misbehaving server, which listens on loopback during a test."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     state = Server()
@@ -90,7 +90,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def downloader(tmp_path: Path) -> Downloader:
-    """A downloader that may use plain HTTP, for the server above."""
+    """A downloader that may use plain HTTP, for the server in these tests."""
     return Downloader(tmp_path, SCHEMES, timeout=5)
 
 
@@ -131,7 +131,7 @@ def test_a_server_that_cannot_resume_starts_over(server: Server, downloader: Dow
 
 
 def test_a_partial_file_that_is_too_long_is_downloaded_again(server: Server, downloader: Downloader) -> None:
-    """If the server has no data after our partial file, the file is downloaded again."""
+    """If the server has no data after the end of the partial file, the file is downloaded again."""
     part_of(downloader).parent.mkdir()
     part_of(downloader).write_bytes(b"x" * (len(CONTENT) + 1))
     path, _ = downloader.fetch(server.release(sha256=SHA256))
@@ -153,7 +153,7 @@ def test_a_wrong_hash_is_refused_and_not_kept(server: Server, downloader: Downlo
     [{"sha256": SHA256}, {"sha256": SHA256[:8]}, {"md5": hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()}],
 )
 def test_each_published_kind_of_hash_is_accepted(server: Server, downloader: Downloader, published: Any) -> None:
-    """A complete SHA-256, its first eight digits, and an MD5 are accepted."""
+    """A release may publish a complete SHA-256, the first eight digits of a SHA-256, or an MD5."""
     assert downloader.fetch(server.release(**published))[0].read_bytes() == CONTENT
 
 
@@ -166,14 +166,14 @@ def test_a_web_page_is_not_kept(server: Server, downloader: Downloader) -> None:
 
 
 def test_a_server_error_is_reported(server: Server, downloader: Downloader) -> None:
-    """The error states the 404, and how to download by hand."""
+    """If the server responds with 404, the error says so, and says how to download the file by hand."""
     server.status = 404
     with pytest.raises(DownloadError, match=r"returned 404 .* godeeper weights add weights\.bin --name tiny-release"):
         downloader.fetch(server.release())
 
 
 def test_a_missing_network_is_reported_at_once(downloader: Downloader) -> None:
-    """A refused connection gives one line: the file's address, and how to install a file from another computer."""
+    """A refused connection gives one line with the file's address, and how to install a file from another computer."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -185,7 +185,7 @@ def test_a_missing_network_is_reported_at_once(downloader: Downloader) -> None:
 
 
 def test_a_silent_server_is_abandoned(tmp_path: Path) -> None:
-    """A server that accepts and sends nothing is abandoned after the time limit."""
+    """A server that accepts a connection and sends nothing is abandoned after the time limit."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(DownloadError, match="cannot reach"):
@@ -210,7 +210,7 @@ def test_a_redirect_to_another_scheme_is_refused(server: Server, downloader: Dow
 def test_a_full_disk_is_reported_before_the_download(
     server: Server, downloader: Downloader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If there is not enough space for the rest, nothing is written."""
+    """If the disk has not enough space for the rest of the file, nothing is written."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: type("Usage", (), {"free": 1000}))
     with pytest.raises(OutputError, match="0 MB free; free some space"):
         downloader.fetch(server.release())
@@ -256,7 +256,7 @@ def test_a_disk_that_fills_up_is_reported(
 def released(
     server: Server, numbers_of: Any, as_torchvision: Any, torch_file: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Server:
-    """The server offers a valid state dict as the official release ``tiny-release``, without a published hash."""
+    """The server, which offers a valid state dict as the official release ``tiny-release`` without a published hash."""
     server.content = torch_file(as_torchvision(numbers_of())).read_bytes()
     monkeypatch.setitem(OFFICIAL, "tiny-release", server.release())
     monkeypatch.setattr(install, "Downloader", lambda folder: Downloader(folder, SCHEMES))

@@ -57,7 +57,7 @@ def test_description(bundled: WeightsFile) -> None:
 
 
 def test_values(bundled: WeightsFile, tensors: Tensors) -> None:
-    """A value is q · scale + minimum, computed in double and rounded to single precision."""
+    """A stored value q means q · scale + minimum, computed in double precision and rounded to single precision."""
     name = "conv/conv2d_params"
     scale, minimum = bundled.description.quantised[name]
     expected = (tensors[name].astype(np.float64) * scale + minimum).astype(np.float32)
@@ -68,7 +68,7 @@ def test_values(bundled: WeightsFile, tensors: Tensors) -> None:
 def small(
     tmp_path: Path, tensors: Tensors, bundled: WeightsFile, change: Callable[[Tensors], None], **fields: Any
 ) -> Path:
-    """Return a copy of the bundled file with changed tensors and a matching hash."""
+    """Write a copy of the bundled file with changed tensors and a matching hash, and return its path."""
     changed = dict(tensors)
     change(changed)
     path = tmp_path / "changed.safetensors"
@@ -76,7 +76,7 @@ def small(
     try:
         write(path, changed, description)
     except WeightsError:
-        assert path.exists()  # written, and refused when read back
+        assert path.exists()  # the file was written, and refused when it was read back
     return path
 
 

@@ -42,7 +42,7 @@ def test_a_web_page_is_named_as_such(tmp_path: Path, page: bytes, name: str) -> 
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    """The error says in one line what is wrong."""
+    """A file of another kind is refused with a one-line error that says what is wrong."""
     path = tmp_path / "file.bin"
     path.write_bytes(content)
     with pytest.raises(WeightsError, match=said) as caught:
@@ -60,7 +60,7 @@ def test_another_zip_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    """A missing file and a folder give one line each."""
+    """A missing file and a folder each give a one-line error."""
     for path, said in ((tmp_path / "none.pth", "No such file"), (tmp_path, "is a folder")):
         with pytest.raises(WeightsError, match=said):
             read_foreign(path)

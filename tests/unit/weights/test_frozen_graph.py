@@ -64,7 +64,7 @@ def test_another_epsilon_is_refused(graph_file: Callable[..., Path]) -> None:
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
 def test_a_cut_graph_is_refused(graph_file: Callable[..., Path], share: float) -> None:
-    """A truncated graph gives one line."""
+    """A truncated graph gives a one-line error."""
     path = graph_file({"a": np.ones(50, np.float32), "b": np.ones(50, np.float32)})
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
@@ -73,14 +73,14 @@ def test_a_cut_graph_is_refused(graph_file: Callable[..., Path], share: float) -
 
 
 def test_labels_beside_the_graph_are_read(graph_file: Callable[..., Path], tmp_path: Path) -> None:
-    """The release's two text files name the classes in the graph's order."""
+    """The two text files next to the graph name the classes in the order of the graph's outputs."""
     (tmp_path / "imagenet_2012_challenge_label_map_proto.pbtxt").write_text(CLASSES)
     (tmp_path / "imagenet_synset_to_human_label_map.txt").write_text(NAMES)
     assert read_foreign(graph_file({"a": np.ones(2, np.float32)})).labels == LABELS
 
 
 def test_the_releases_archive_is_read(graph_file: Callable[..., Path], tmp_path: Path) -> None:
-    """Graph and labels are read from the .tgz, from any folder in it; nothing is unpacked to the disk."""
+    """Graph and labels are read from any folder in the .tgz, and nothing is unpacked to the disk."""
     graph = graph_file({"a": np.ones(2, np.float32)}).read_bytes()
     path = tmp_path / "inception-2015-12-05.tgz"
     members = {
@@ -101,7 +101,7 @@ def test_the_releases_archive_is_read(graph_file: Callable[..., Path], tmp_path:
 
 
 def test_a_cut_archive_is_refused(tmp_path: Path) -> None:
-    """A truncated archive gives one line."""
+    """A truncated archive gives a one-line error."""
     path = tmp_path / "x.tgz"
     with tarfile.open(path, "w:gz") as archive:
         info = tarfile.TarInfo("classify_image_graph_def.pb")
@@ -186,7 +186,7 @@ def graph_of_2015(tf: Any) -> Any:
         return names[site.inputs[0]]
 
     def ends(site: Site) -> list[str]:
-        """Return the inputs of a join; a fork's join has no node of its own, so its parts replace it."""
+        """Return the inputs of a join.  The join of a fork has no node in this graph, so the fork's parts are listed instead."""
         parts = [[names[i]] if all_sites[i].names.tf2015 else ends(all_sites[i]) for i in site.inputs]
         return [part for each in parts for part in each]
 

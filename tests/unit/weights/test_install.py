@@ -29,12 +29,12 @@ def theirs(numbers_of: Make, as_torchvision: Make) -> dict[str, Any]:
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """Return the content of a folder."""
+    """Return name -> bytes of the files in a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_added_weights_are_found_by_name(theirs: Any, torch_file: Make, own_folder: Path) -> None:
-    """The name is the file's stem, the registry finds it, and the file passes verification."""
+    """Added weights are named after the file's stem; the registry finds them by name, and they pass verification."""
     added = add(torch_file(theirs, "my network.pth"))
     assert added.file.path == own_folder / "my-network.safetensors"
     found = find("my-network")
@@ -62,7 +62,7 @@ def test_no_name_is_taken_twice(theirs: Any, torch_file: Make, own_folder: Path)
 
 @pytest.mark.parametrize("kind", ["theirs", "text", "folder", "dangling"])
 def test_others_files_are_not_replaced(theirs: Any, torch_file: Make, own_folder: Path, kind: str) -> None:
-    """A file in our folder that godeeper did not write is kept, even with --replace."""
+    """A file in the weights folder that godeeper did not write is kept, even with --replace."""
     from safetensors.numpy import save_file
 
     place = own_folder / "mine.safetensors"
@@ -134,7 +134,7 @@ def test_scaling_can_be_given(theirs: Any, torch_file: Make) -> None:
 
 
 def test_labels_can_be_given(numbers_of: Make, as_torchvision: Make, torch_file: Make, tmp_path: Path) -> None:
-    """Labels are one class per line, in any language."""
+    """A file of labels has one class per line, in any language."""
     (tmp_path / "classes.txt").write_text("кошка\n\ndog\nпес \n", encoding="utf-8")
     path = torch_file(as_torchvision(numbers_of("torchvision", 3)))
     added = add(path, Options(labels=tmp_path / "classes.txt"))
@@ -188,7 +188,7 @@ def test_a_word_longer_than_a_file_s_name() -> None:
 
 
 def test_a_word_that_is_neither_file_nor_release(tmp_path: Path) -> None:
-    """The error lists the official names."""
+    """For a word that is neither a file nor a release, the error lists the official names."""
     with pytest.raises(UnknownName, match="imagenet-torchvision"):
         add("imagnet")
     with pytest.raises(WeightsError, match="No such file"):
@@ -212,7 +212,7 @@ def test_softmax_is_computed_for_any_number_of_classes(
 
 
 def test_pins_that_cannot_be_read_are_an_error(own_folder: Path) -> None:
-    """A damaged list of pins is not treated as empty."""
+    """A damaged list of pinned hashes raises an error, and is not treated as empty."""
     from godeeper.weights.official import pins
 
     own_folder.mkdir(parents=True)
@@ -233,10 +233,10 @@ def test_a_release_without_a_reader_is_not_downloaded(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.peers
-@pytest.mark.filterwarnings("ignore")  # torchvision without its compiled operators warns
+@pytest.mark.filterwarnings("ignore")  # torchvision warns if its compiled operators are missing
 @pytest.mark.parametrize("kind", ["torchvision", "fid"])
 def test_torchvisions_state_dict_gives_torchvisions_numbers(tmp_path: Path, kind: str) -> None:
-    """For torchvision's Inception v3 and its 2015 variant, modules and logits agree."""
+    """For torchvision's Inception v3 and its 2015 variant, godeeper's modules and logits agree with PyTorch's."""
     torch = pytest.importorskip("torch")
     model = torchvision_model(torch, 1000 if kind == "torchvision" else 1008)
     if kind == "fid":
@@ -281,7 +281,7 @@ def torchvision_model(torch: Any, classes: int) -> Any:
 
 
 def patch_pools(torch: Any, model: Any) -> None:
-    """Use the 2015 graph's pools: padding is not counted, and the last module's is a max pool."""
+    """Give torchvision's model the pools of the 2015 graph: padding is not counted, and the last module has a max pool."""
     functional = torch.nn.functional
 
     class Pools:

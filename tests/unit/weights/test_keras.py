@@ -21,7 +21,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def write_keras2(path: Path, tensors: Arrays, *, nested: str = "", config: str = "") -> Path:
-    """Write HDF5 as Keras 1 and 2 do: a group for each layer, with attributes that list its content."""
+    """Write HDF5 as Keras 1 and 2 do: a group for each layer, with attributes that list the group's content."""
     h5py = pytest.importorskip("h5py")
     layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
     with h5py.File(path, "w") as file:
@@ -60,7 +60,7 @@ def write_keras3(path: Path, tensors: Arrays, *, named: bool = True) -> Path:
 def test_keras2_files_are_adopted(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], first: int, nested: str
 ) -> None:
-    """Layers numbered from none, 1 or 95, in a weights file or a complete model, give the same tensors."""
+    """Layers give the same tensors whether their numbers start at none, 1 or 95, in a weights file or a complete model."""
     ours = numbers_of("keras")
     path = write_keras2(tmp_path / "k.h5", as_keras(ours, first), nested=nested)
     added = add(path, Options(name="k"))
@@ -74,7 +74,7 @@ def test_keras2_files_are_adopted(
 def test_keras3_files_are_adopted(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], *, archive: bool
 ) -> None:
-    """Numbered variables are identified by their layers, and those of the optimiser are skipped."""
+    """Numbered variables are identified by their layers, and the optimiser's variables are skipped."""
     ours = numbers_of("keras")
     path = write_keras3(tmp_path / "k.weights.h5", as_keras(ours, 7))
     if archive:
@@ -158,7 +158,7 @@ def test_several_outputs_without_a_softmax_are_refused(
 def test_a_softmax_or_nothing_is_taken(
     tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any], activation: str
 ) -> None:
-    """With a softmax or a linear last activation, the classifier is added."""
+    """If the last activation is a softmax or linear, the classifier is added."""
     path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras", 3)), config=sequential(activation))
     assert len(add(path).file.description.labels) == 3
 
@@ -184,7 +184,7 @@ def test_a_keras3_file_without_names_is_refused(
 
 
 def test_a_cut_file_is_refused(tmp_path: Path, numbers_of: Callable[..., Any], as_keras: Callable[..., Any]) -> None:
-    """Truncated HDF5 gives one line."""
+    """A truncated HDF5 file gives a one-line error."""
     path = write_keras2(tmp_path / "k.h5", as_keras(numbers_of("keras")))
     path.write_bytes(path.read_bytes()[:4000])
     with pytest.raises(WeightsError, match="not a complete HDF5 file") as caught:
@@ -193,7 +193,7 @@ def test_a_cut_file_is_refused(tmp_path: Path, numbers_of: Callable[..., Any], a
 
 
 def test_other_hdf5_is_refused(tmp_path: Path) -> None:
-    """HDF5 without Keras layers, such as measurements, is refused."""
+    """An HDF5 file without Keras layers, for example of measurements, is refused."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["measurements"] = np.zeros(3)
@@ -224,7 +224,7 @@ def test_numbers_that_lie_in_another_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_h5py_the_message_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the extra to install."""
+    """Without h5py, the error names the extra to install."""
     monkeypatch.setitem(sys.modules, "h5py", None)
     (tmp_path / "k.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(WeightsError, match=r"pip install 'godeeper\[keras\]'"):
@@ -237,7 +237,7 @@ def test_keras_files_give_keras_numbers(tmp_path: Path) -> None:
     """Keras's own Inception v3, saved in its three formats, gives Keras's outputs."""
     keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(0)
-    keras.layers.Conv2D(3, 3)  # so that the network's layers do not start at the first number
+    keras.layers.Conv2D(3, 3)  # uses up the first number, so that the network's layers start at a later one
     model = keras.applications.InceptionV3(weights=None)
     random = np.random.default_rng(0)
     for layer in model.layers:

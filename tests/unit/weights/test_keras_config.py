@@ -1,4 +1,4 @@
-"""The last activation of a model, from the configurations of all generations of Keras."""
+"""The last activation of a model is read from the configurations of all Keras versions."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ CONFIGS = {
 
 @pytest.mark.parametrize("case", CONFIGS)
 def test_the_last_activation_is_found(case: str) -> None:
-    """The result is empty if the activation is linear or unknown."""
+    """The last activation is found in each configuration; the result is empty if it is linear or unknown."""
     config, expected = CONFIGS[case]
     assert last_activation(json.dumps(config)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", "1", "null", '{"class_name": "Sequential"}', "[" * 99999])
 def test_an_invalid_configuration_is_ignored(text: str) -> None:
-    """With a damaged configuration the weights can still be read."""
+    """A damaged configuration is ignored, so that the weights can still be read."""
     assert last_activation(text) == ""

@@ -17,7 +17,7 @@ DEEP = 200_000
 
 
 def test_mangled_files_are_read_or_refused(tmp_path: Path) -> None:
-    """Files with random faults, in every format but HDF5, are read or give one line."""
+    """Files with random faults, in every format but HDF5, are read or give a one-line error."""
     wrong = []
     for seed in range(2000):
         _, files = mangled.mangled(seed)

@@ -13,7 +13,7 @@ WANTED = {"imagenet-2015", "imagenet-torchvision", "imagenet-timm", "imagenet-ke
 
 
 def test_every_release_of_the_story_is_there() -> None:
-    """The table has all expected releases, and two second files of theirs."""
+    """The table has all expected releases, and a second file for two of them."""
     assert set(OFFICIAL) >= WANTED
     assert set(OFFICIAL) - WANTED == {"imagenet-timm-gluon", "imagenet-keras-notop"}
 
@@ -33,12 +33,12 @@ def test_each_is_encrypted_licensed_and_sourced(release: Release) -> None:
     "release", [each for each in OFFICIAL.values() if len(each.sha256) == 8], ids=lambda each: each.name
 )
 def test_short_hashes_are_those_in_the_files_names(release: Release) -> None:
-    """torchvision, timm and pytorch-fid publish the first digits in the file's name."""
+    """torchvision, timm and pytorch-fid publish the first digits of the hash in the file's name."""
     assert release.file_name.endswith(f"-{release.sha256}.pth")
 
 
 def test_a_file_is_recognised_by_what_is_published() -> None:
-    """A file is recognised by a complete hash, its first digits or an MD5, and never without a published hash."""
+    """A file is recognised by a complete SHA-256, its first digits or an MD5, and never if no hash is published."""
     for release in OFFICIAL.values():
         got = Digests(release.sha256.ljust(64, "0"), release.md5, 1)
         assert is_published(release, got) == bool(release.sha256 or release.md5)

@@ -35,6 +35,6 @@ def test_what_is_added_cannot_hide_what_ships(own_folder: Path) -> None:
 
 
 def test_an_official_name_that_is_not_installed_says_how_to_get_it() -> None:
-    """The error for an official name that is not installed gives the command; nothing is downloaded without it."""
+    """The error for an official name that is not installed gives the command that installs it; nothing is downloaded."""
     with pytest.raises(UnknownName, match="godeeper weights add imagenet-keras"):
         find("imagenet-keras")

@@ -20,20 +20,20 @@ SAMPLE: dict[str, Any] = {
 
 
 def test_reads_every_type_to_the_bit(safetensors_file: Callable[..., Path]) -> None:
-    """Values are read as they were written."""
+    """Values of every type are read bit for bit as they were written."""
     foreign = read_foreign(safetensors_file(SAMPLE))
     for name, values in SAMPLE.items():
         np.testing.assert_array_equal(foreign.tensors[name], values)
 
 
 def test_bfloat16_is_widened_exactly(safetensors_file: Callable[..., Path]) -> None:
-    """0.15625 in bfloat16 is read as that number."""
+    """The value 0.15625 in bfloat16 is read exactly."""
     foreign = read_foreign(safetensors_file({"b": np.array([0x3E20], np.uint16)}))
     np.testing.assert_array_equal(foreign.tensors["b"], np.array([0.15625], np.float32))
 
 
 def test_reads_what_safetensors_writes(tmp_path: Path) -> None:
-    """Files of the safetensors package are read correctly."""
+    """Files that the safetensors package wrote are read correctly."""
     from safetensors.numpy import save_file
 
     save_file(SAMPLE, tmp_path / "s.safetensors", metadata={"format": "pt"})

@@ -19,7 +19,7 @@ FEATURES = 18
 
 @pytest.fixture
 def network(numbers_of: Make, as_torchvision: Make) -> dict[str, Any]:
-    """The tiny network with torchvision's names, without its classifier."""
+    """The tensors of the tiny network with torchvision's names, without the classifier."""
     tensors: dict[str, Any] = as_torchvision(numbers_of(classes=0))
     return tensors
 
@@ -48,7 +48,7 @@ def numbers(added: Any) -> dict[str, Any]:
 def test_any_prefix_and_any_classifier_is_found(
     network: Any, dense: Any, torch_file: Write, prefix: str, head: str
 ) -> None:
-    """A wrapper's attribute as prefix, and a classifier next to the network or inside a Sequential, give the same weights."""
+    """Any prefix from a wrapper, and a classifier next to the network or inside a Sequential, give the same weights."""
     tensors = under(prefix, network) | under(f"{head}.", dense)
     added = add(torch_file(tensors))
     np.testing.assert_array_equal(numbers(added)["softmax/weights"], dense["weight"].T)
@@ -96,7 +96,7 @@ def test_other_content_is_listed_and_skipped(
 def test_further_layers_are_another_network(
     network: Any, torch_file: Write, layers: dict[str, Any], named: str
 ) -> None:
-    """Other layers are refused by name, and --which selects the network alone."""
+    """Layers that Inception does not have are refused by name, and --which selects the network without these layers."""
     path = torch_file(network | {name: values.astype(np.float32) for name, values in layers.items()})
     with pytest.raises(WeightsError, match=rf"layers that Inception does not have \(.*{named}.*--which network"):
         add(path)
@@ -112,7 +112,7 @@ def test_two_classifiers_are_refused(network: Any, dense: Any, torch_file: Write
 
 @pytest.mark.parametrize("prefix", ["ema.", "ema_model.module.", "state_dict_ema.", "model_ema.", "swa_model."])
 def test_averages_beside_the_weights_can_be_selected(network: Any, dense: Any, torch_file: Write, prefix: str) -> None:
-    """The weights themselves are the default, and --which selects the averages."""
+    """If a file has weights and their running averages, the weights are the default, and --which selects the averages."""
     whole = network | under("fc.", dense)
     path = torch_file(under("net.", whole) | under(prefix, whole, 0.25))
     plain, average = add(path), add(path, Options(name="average", which="ema"))
@@ -124,13 +124,13 @@ def test_averages_beside_the_weights_can_be_selected(network: Any, dense: Any, t
 
 
 def test_averages_alone_are_used_and_reported(network: Any, dense: Any, torch_file: Write) -> None:
-    """If a file contains only averages, they are used with a note."""
+    """If a file contains only averaged weights, these are used with a note."""
     added = add(torch_file(under("ema.", network | under("fc.", dense))))
     assert any("moving averages" in note for note in added.notes)
 
 
 def test_two_networks_are_refused_unless_one_is_chosen(network: Any, dense: Any, torch_file: Write) -> None:
-    """For a student and a teacher the error has both names, and either can be selected."""
+    """A file with two networks, student and teacher, gives an error with both names, and either can be selected."""
     whole = network | under("fc.", dense)
     path = torch_file(under("student.", whole) | under("teacher.", whole, 1))
     with pytest.raises(WeightsError, match=r"2 networks \(student, teacher\)"):
@@ -142,13 +142,13 @@ def test_two_networks_are_refused_unless_one_is_chosen(network: Any, dense: Any,
 
 
 def test_one_module_under_two_names_is_one_network(network: Any, dense: Any, torch_file: Write) -> None:
-    """Lightning modules often contain a network twice; with the same values there is nothing to choose."""
+    """If a file contains a network twice with the same values, as Lightning modules often do, the network is added."""
     whole = network | under("fc.", dense)
     add(torch_file(under("model.", whole) | under("net.", whole)))
 
 
 def test_safetensors_are_searched_alike(network: Any, dense: Any, safetensors_file: Write) -> None:
-    """Prefix, classifier and skipped names are found in safetensors files, too."""
+    """Prefix, classifier and skipped names are found in safetensors files as in PyTorch files."""
     added = add(safetensors_file(under("net.", network) | under("head.", dense) | {"loss.w": np.ones(3, np.float32)}))
     assert len(added.file.description.labels) == 3
 

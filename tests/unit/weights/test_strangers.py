@@ -24,7 +24,7 @@ OURS = {
 
 @pytest.mark.parametrize("what", OURS)
 def test_networks_without_a_reader_are_named(tmp_path: Path, safetensors_file: Callable[..., Path], what: str) -> None:
-    """One line names the network, the tensor that identified it, and says that its weights cannot be read yet."""
+    """A one-line error names the network and the tensor that identified it, and says that its weights cannot be read yet."""
     name = OURS[what]
     with pytest.raises(WeightsError) as caught:
         add(safetensors_file({name: np.ones((1, 1, 2, 3), np.float32)}))
@@ -35,7 +35,7 @@ def test_networks_without_a_reader_are_named(tmp_path: Path, safetensors_file: C
 
 @pytest.mark.parametrize("prefix", ["", "module.", "model.net."])
 def test_a_wrapper_hides_no_network(prefix: str) -> None:
-    """Names are recognised behind any prefix."""
+    """Tensor names of known networks are recognised behind any prefix."""
     assert "GoogLeNet" in known_network([f"{prefix}inception3a.branch1.conv.weight"])
     assert "Inception v4" in known_network([f"{prefix}features.3.conv.conv.weight"])
 
@@ -44,5 +44,5 @@ def test_a_wrapper_hides_no_network(prefix: str) -> None:
     "name", ["conv.weight", "features.3.conv.weight", "Mixed_5b.branch1x1.conv.weight", "x" * 9999]
 )
 def test_unknown_networks_have_no_name(name: str) -> None:
-    """An unknown network is not guessed, and Inception v3 is not in the list."""
+    """Tensor names of unknown networks, and of Inception v3, are not taken for one of the networks without a reader."""
     assert known_network([name]) == ""

@@ -25,20 +25,20 @@ def test_reads_shards_cut_within_a_tensor(tfjs_files: Callable[..., Path]) -> No
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_quantised_numbers_are_restored(tfjs_files: Callable[..., Path], kind: Any) -> None:
-    """A value is stored · scale + min, computed in double and rounded to single precision."""
+    """A quantised value means stored · scale + min, computed in double precision and rounded to single precision."""
     stored = np.array([0, 1, 200], kind)
     foreign = read_foreign(tfjs_files({"a": stored}, quantised={"a": (0.1, -3.0)}))
     np.testing.assert_array_equal(foreign.tensors["a"], (stored.astype(np.float64) * 0.1 - 3.0).astype(np.float32))
 
 
 def test_float16_is_read(tfjs_files: Callable[..., Path]) -> None:
-    """Half-precision values have no scale."""
+    """Half-precision values, which have no scale, are read exactly."""
     foreign = read_foreign(tfjs_files({"a": np.array([1.5, -2], np.float16)}))
     np.testing.assert_array_equal(foreign.tensors["a"], [1.5, -2])
 
 
 def test_a_missing_shard_is_named(tfjs_files: Callable[..., Path], tmp_path: Path) -> None:
-    """The error names the missing file."""
+    """If a shard is missing, the error names the missing file."""
     path = tfjs_files({"a": np.ones(4, np.float32)})
     (tmp_path / "group1-shard2of2.bin").unlink()
     with pytest.raises(WeightsError, match=r"group1-shard2of2\.bin"):
@@ -46,7 +46,7 @@ def test_a_missing_shard_is_named(tfjs_files: Callable[..., Path], tmp_path: Pat
 
 
 def test_a_cut_shard_is_refused(tfjs_files: Callable[..., Path], tmp_path: Path) -> None:
-    """Missing bytes at the end are detected."""
+    """A shard that lacks bytes at its end is refused."""
     path = tfjs_files({"a": np.ones(4, np.float32)})
     shard = tmp_path / "group1-shard2of2.bin"
     shard.write_bytes(shard.read_bytes()[:-1])
@@ -55,7 +55,7 @@ def test_a_cut_shard_is_refused(tfjs_files: Callable[..., Path], tmp_path: Path)
 
 
 def test_a_quantised_model_is_adopted(tfjs_files: Callable[..., Path], numbers_of: Any, as_keras: Any) -> None:
-    """An 8-bit model as TensorFlow.js ships it is dequantised and converted to our layout, with a note."""
+    """An 8-bit TensorFlow.js model is dequantised and converted to godeeper's layout, with a note."""
     ours = {name: np.round(values * 100).astype(np.uint8) for name, values in numbers_of("keras").items()}
     theirs = as_keras(ours)
     path = tfjs_files(theirs, quantised=dict.fromkeys(theirs, (0.01, 0.25)))

@@ -34,7 +34,7 @@ class Plant:
 
 
 def zipped(path: Path, pickled: bytes) -> Path:
-    """Return a zip archive laid out as PyTorch's, with this pickle in it."""
+    """Write a zip archive with PyTorch's layout and this pickle, and return its path."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x/data.pkl", pickled)
         archive.writestr("x/data/0", bytes(4))
@@ -43,7 +43,7 @@ def zipped(path: Path, pickled: bytes) -> Path:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_reads_every_type_to_the_bit(torch_file: Callable[..., Path], *, legacy: bool) -> None:
-    """The zip format and the older format give the tensors that were written."""
+    """Files in the zip format and in the older format give the tensors that were written."""
     foreign = read_foreign(torch_file(SAMPLE, legacy=legacy))
     assert set(foreign.tensors) == set(SAMPLE)
     for name, values in SAMPLE.items():
@@ -80,7 +80,7 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, wrap: Any, call: tuple[Any,
 def test_the_planted_payload_would_have_worked(tmp_path: Path) -> None:
     """An ordinary unpickler does run the payload of the previous test, so that test can fail."""
     planted = tmp_path / "planted"
-    pickle.loads(pickle.dumps(Plant(os.mkdir, str(planted)), protocol=2))  # noqa: S301 (our own, harmless)
+    pickle.loads(pickle.dumps(Plant(os.mkdir, str(planted)), protocol=2))  # noqa: S301 (the test's own, harmless pickle)
     assert planted.is_dir()
 
 
@@ -186,7 +186,7 @@ def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_without_tensors_is_refused(tmp_path: Path) -> None:
-    """A dictionary without tensors is not a state dict."""
+    """A file whose dictionary contains no tensors is refused, because that is not a state dict."""
     with pytest.raises(WeightsError, match="without tensors"):
         read_foreign(zipped(tmp_path / "x.pth", pickle.dumps({"epoch": 3}, protocol=2)))
 

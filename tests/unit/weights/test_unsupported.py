@@ -28,7 +28,7 @@ META_INFO = field(2, field(1, field(1, b"Conv2D"))) + field(5, b"1.15.0")
 
 
 def number(place: int, value: int) -> bytes:
-    """Return a field with an integer."""
+    """Return a protocol buffer field that contains an integer."""
     return varint(place << 3) + varint(value)
 
 
@@ -76,7 +76,7 @@ FILES = [
 
 @pytest.mark.parametrize(("name", "content", "what", "do"), FILES, ids=[row[0] for row in FILES])
 def test_a_format_that_is_not_read_is_named(tmp_path: Path, name: str, content: bytes, what: str, do: str) -> None:
-    """One line names the format and what to do, even if the file has a wrong name."""
+    """A one-line error names the format and what to do, even if the file has a wrong extension."""
     for path in (tmp_path / name, tmp_path / (name if ".data-" in name else "other.pth")):
         path.write_bytes(content)
         for opened in (read_foreign, add, find):
@@ -160,7 +160,7 @@ def test_other_hdf5_is_named(tmp_path: Path) -> None:
 
 
 def test_a_checksum_is_not_a_version(tmp_path: Path) -> None:
-    """A SavedModel's fingerprint.pb begins with a checksum, which is not mistaken for an ONNX version."""
+    """The checksum at the start of a SavedModel's fingerprint.pb is not mistaken for an ONNX version."""
     path = tmp_path / "fingerprint.pb"
     path.write_bytes(number(1, 1 << 60) + number(2, 7) + field(6, b"\x08\x02") + field(7, b"314159"))
     with pytest.raises(WeightsError, match="not weights in a known format"):
@@ -188,7 +188,7 @@ def test_a_pickle_is_not_opened(tmp_path: Path, way: int) -> None:
 
 
 def test_a_huge_file_is_not_read_whole(tmp_path: Path) -> None:
-    """8 GiB are identified from a few bytes at the beginning and the end."""
+    """A file of 8 GiB is identified by a few bytes at its beginning and its end."""
     path = tmp_path / "huge.onnx"
     with path.open("wb") as file:
         file.write(number(1, 8) + field(2, b"pytorch") + varint(7 << 3 | 2) + varint(8 << 30))

@@ -37,7 +37,9 @@ def test_an_ordinary_photo_gets_no_remark(photo: Image.Image) -> None:
     assert remarks(Image.fromarray(noise)) == ()
 
 
-@pytest.mark.skipif(find_spec("skimage") is None, reason="scikit-image's photos are not installed here; `make bench` installs them")
+@pytest.mark.skipif(
+    find_spec("skimage") is None, reason="scikit-image's photos are not installed here; `make bench` installs them"
+)
 def test_scikit_image_s_photos_get_no_remark() -> None:
     """Photos and pictures from microscopes and telescopes get no remark."""
     spec = find_spec("skimage")

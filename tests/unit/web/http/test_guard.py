@@ -101,7 +101,7 @@ def test_behind_a_proxy_with_a_name() -> None:
 
 
 def test_behind_a_proxy_that_hands_on_another_host() -> None:
-    """Behind a proxy that changes ``Host``, a same-origin request is accepted if its origin is an allowed host name."""
+    """Behind a proxy that changes ``Host``, a same-origin request is accepted if its origin is loopback or an allowed host."""
     ours = {"host": OURS, "sec-fetch-site": "same-origin"}
     assert not refused({**ours, "origin": "https://localhost:8443"}, "POST")
     assert not refused({**ours, "origin": "https://lab.example"}, "POST")

@@ -136,7 +136,7 @@ def test_when_it_is_made_up() -> None:
 
 
 def test_the_address_that_a_connection_came_in_at_is_ours() -> None:
-    """A server that listens on all addresses accepts as host only the address at which the connection arrived."""
+    """Of the machine's addresses, a server accepts as host only the address at which the connection arrived."""
     host = {"host": "192.0.2.7:8299", "cookie": COOKIE}
     assert answer(GUARD, "/", host, server="192.0.2.7").status == 200
     assert answer(GUARD, "/", host, server="::ffff:192.0.2.7").status == 200
