@@ -94,7 +94,7 @@ def test_the_camera_takes_a_photo(page: Page) -> None:
     ("payload", "name"), [(b"", "empty.png"), (b"not a picture", "note.jpg"), (photo(4)[:500], "cut.png")]
 )
 def test_a_bad_file_is_refused_in_place(page: Page, payload: bytes, name: str) -> None:
-    """The page stays open, and says what is wrong with the file."""
+    """If a file cannot be used, the page stays open and says what is wrong with the file."""
     page.goto("/")
     drop(page, payload, name)
     problem = page.get_by_role("alert").filter(visible=True)
@@ -301,7 +301,7 @@ def test_an_upload_can_be_cancelled(page: Page) -> None:
 
 
 def test_an_absent_server_is_reported(page: Page) -> None:
-    """The page says that the server does not respond."""
+    """If the server is down, the page says that the server does not respond."""
     page.goto("/")
     page.route("**/api/photos", lambda route: route.abort())
     drop(page, photo(9))

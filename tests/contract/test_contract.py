@@ -186,7 +186,7 @@ def test_files_are_short() -> None:
 
 
 def test_no_outside_address_is_in_the_code() -> None:
-    """The package contains no web address that it could contact, except those of the releases that users request by name."""
+    """The package contains no web address to contact, except the addresses of releases that users request by name."""
     for path in set(SOURCE.rglob("*.py")) - {SOURCE / "weights" / "official.py"}:
         text = path.read_text()
         for name in ("http://www.w3.org/2000/svg", "http://schemas.microsoft.com/deepzoom/2008"):
@@ -195,5 +195,5 @@ def test_no_outside_address_is_in_the_code() -> None:
 
 
 def test_the_demonstration_photo_is_the_example() -> None:
-    """The page's demonstration photo is the one in examples/, byte for byte."""
+    """The page's demonstration photo has the same bytes as the photo in examples/."""
     assert (SOURCE / "web" / "demo.jpg").read_bytes() == (ROOT / "examples" / "chelsea.jpg").read_bytes()

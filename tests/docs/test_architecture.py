@@ -28,7 +28,7 @@ def test_a_name_on_the_page_exists(name: str) -> None:
 
 
 def test_there_are_names() -> None:
-    """The page names the functions of its six sections."""
+    """Each of the page's six sections names functions."""
     assert len(NAMES) > 50
 
 

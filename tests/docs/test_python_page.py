@@ -28,7 +28,7 @@ INCOMPLETE = {
 
 @pytest.mark.parametrize("reason", INCOMPLETE)
 def test_an_incomplete_docstring_is_refused(reason: str) -> None:
-    """The page is not made, and the error names the function and what is missing."""
+    """For an incomplete docstring the page is not made, and the error names the function and the missing part."""
     code = MAKE_THE_PAGE.format(function=INCOMPLETE[reason])
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60

@@ -93,7 +93,7 @@ def test_gradients_are_pytorchs(architecture: str, dialect: str, tmp_path: Path)
     """Gradients with respect to the input and to the scale, shift and kernel of the nearest convolution equal PyTorch's.
 
     At a kink (a ReLU at 0, equal values in a max pool), rounding can make the two engines choose different sides.  So the test
-    passes if the gradients agree for one of several inputs; those of a wrong adjoint agree for none.
+    passes if the gradients agree for one of several inputs; gradients from a wrong adjoint agree for none.
     """
     pytest.importorskip("torch")
     from godeeper.engine.torch.weights import to_torch

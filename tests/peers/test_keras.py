@@ -130,7 +130,7 @@ def test_every_layer_by_its_own_name(prefix: str, layers: dict[str, Any]) -> Non
 
 
 def test_every_layer_reads_what_its_name_says(layers: dict[str, Any]) -> None:
-    """Layers that are connected in Keras's network correspond to sites that are connected in ours."""
+    """Layers that are connected in Keras's network correspond to sites that are connected in godeeper's."""
     checked = 0
     for name, layer in layers.items():
         tensor = resolve_one(NETWORK, name)

@@ -24,7 +24,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
-    """pytorch-fid's network with our weights, loaded strictly."""
+    """pytorch-fid's network with godeeper's weights, loaded strictly."""
     import_torchvision()  # pytorch-fid patches torchvision
     fid = pytest.importorskip("pytorch_fid.inception")
     from godeeper.engine.torch.weights import to_torch

@@ -98,7 +98,7 @@ def installed(path: Path, graph: bytes, name: str = "mine") -> Added:
 def test_a_retrained_graph_gives_tensorflow_s_classes(
     tensors: dict[str, Any], tmp_path: Path, variant: dict[str, Any]
 ) -> None:
-    """The file is added with the labels next to it; classes, logits and an inner tensor equal TensorFlow's."""
+    """A retrained graph is added with the labels next to it; its classes, logits and an inner tensor equal TensorFlow's."""
     graph = retrained(tensors, **variant)
     added = installed(tmp_path / "retrained_graph.pb", graph)
     assert added.file.description.labels == CLASSES
@@ -131,7 +131,7 @@ def test_folded_normalisations_give_tensorflow_s_values(tensors: dict[str, Any],
 
 
 def fold(graph: bytes) -> tuple[int, bytes]:
-    """Fold the normalisations as tensorflow/tools/graph_transforms/fold_old_batch_norms.cc does."""
+    """Fold the normalisations as graph_transforms/fold_old_batch_norms.cc does; return their number and the new graph."""
     import tensorflow as tf
     from tensorflow.core.framework import graph_pb2
 

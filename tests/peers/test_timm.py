@@ -24,7 +24,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
-    """The network of timm, with our weights loaded strictly."""
+    """The network of timm, with godeeper's weights loaded strictly."""
     import_torchvision()  # timm imports torchvision
     timm = pytest.importorskip("timm")
     from godeeper.engine.torch.weights import to_torch

@@ -25,7 +25,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> WeightsFile:
 
 @pytest.fixture(scope="module")
 def model(weights: WeightsFile) -> Any:
-    """The network of torchvision, with our weights loaded strictly."""
+    """The network of torchvision, with godeeper's weights loaded strictly."""
     inception = import_torchvision().models.inception_v3
     from godeeper.engine.torch.weights import to_torch
 
@@ -56,7 +56,7 @@ def test_our_module_is_torchvision_s(weights: WeightsFile, model: Any) -> None:
 
 
 def test_parameters_have_torchvision_s_names_and_shapes() -> None:
-    """With the auxiliary classifier, our network has torchvision's state-dict names, shapes and parameter count."""
+    """With the auxiliary classifier, godeeper's network has torchvision's state-dict names, shapes and parameter count."""
     inception = import_torchvision().models.inception_v3
     from godeeper.blueprint.dialects import in_dialect
     from godeeper.blueprint.inception_v3 import INCEPTION_V3

@@ -26,7 +26,7 @@ MISSING_OPERATORS = ("nms", "qnms")
 
 
 def import_torchvision() -> Any:
-    """Import torchvision, without its compiled operators if they do not match PyTorch; the tests need no such operator."""
+    """Return torchvision, imported without its compiled operators if these do not match PyTorch; the tests need none of them."""
     torch = pytest.importorskip("torch")
     if find_spec("torchvision") is None:
         pytest.skip("torchvision is not installed here; `make test-peers` installs it")

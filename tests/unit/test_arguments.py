@@ -31,7 +31,7 @@ WRONG: list[tuple[Callable[..., Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("call", "arguments", "name"), WRONG)
 def test_one_line(call: Callable[..., Any], arguments: dict[str, Any], name: str) -> None:
-    """The error line states the argument, the value and what was expected."""
+    """An argument of the wrong type gives one line with the argument, the value and what was expected."""
     with pytest.raises(OptionError) as error:
         call(**arguments)
     assert name in str(error.value)

@@ -14,7 +14,7 @@ from godeeper.files import NOT_A_FILE, open_regular, read_regular, write_atomica
 
 
 def test_written_whole(tmp_path: Path) -> None:
-    """The file has the content and the usual permissions, and no other file is left."""
+    """A written file has the given content and the usual permissions, and no other file is left."""
     path = tmp_path / "new" / "file.bin"
     write_atomically(path, b"content")
     assert path.read_bytes() == b"content"

@@ -249,7 +249,7 @@ def hooked_shapes(size: int) -> dict[str, list[int]]:
 
 @cache
 def torchvision_googlenet() -> Any:
-    """The network of torchvision in evaluation mode, with both auxiliary classifiers and random weights."""
+    """Return torchvision's network in evaluation mode, with both auxiliary classifiers and random weights."""
     stand_in_operators()
     models = pytest.importorskip("torchvision.models")
     return models.googlenet(weights=None, init_weights=False, aux_logits=True).eval()

@@ -114,7 +114,7 @@ def hooked_shapes() -> dict[str, list[int]]:
 
 @cache
 def timm_network() -> Any:
-    """The network of timm in evaluation mode, with random weights."""
+    """Return timm's network in evaluation mode, with random weights."""
     pytest.importorskip("torch")
     try:
         timm = pytest.importorskip("timm")

@@ -93,5 +93,5 @@ def is_known(blueprint: Blueprint, name: str) -> bool:
     ],
 )  # fmt: skip
 def test_remarks_on_what_was_typed(text: str, expected: list[str]) -> None:
-    """A typed name that means another tensor in another convention gets a remark, unless it names its convention."""
+    """A typed name that means another tensor in another convention gets a remark, unless the user names the convention."""
     assert remarks_on(INCEPTION_V3, [text, text]) == expected

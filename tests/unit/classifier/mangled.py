@@ -194,5 +194,5 @@ def fault(classifier: Classifier) -> str | None:
 
 
 def whole() -> bytes:
-    """The intact file that is mangled."""
+    """Return the intact file that ``mangled`` starts from."""
     return packed(tiny())

@@ -104,12 +104,12 @@ def test_directions_of_another_length(tmp_path: Path) -> None:
 
 
 def test_the_same_classifier_gives_the_same_bytes(made: Classifier) -> None:
-    """The file contains no time and no information about the machine, so equal classifiers have equal bytes."""
+    """A classifier's file contains no time and no facts about the machine, so equal classifiers have equal bytes."""
     assert packed(made) == packed(replace(made))
 
 
 def test_no_member_is_compressed_and_none_is_a_pickle(made: Classifier) -> None:
-    """The file is a plain zip of safetensors and JSON."""
+    """A classifier's file is an uncompressed zip of safetensors and JSON."""
     with zipfile.ZipFile(io.BytesIO(packed(made))) as archive:
         assert {each.compress_type for each in archive.infolist()} == {zipfile.ZIP_STORED}
         assert archive.namelist() == [HEAD, DESCRIPTION, "report.json"]
@@ -135,7 +135,7 @@ def test_a_changed_byte_is_found(made: Classifier, tmp_path: Path, place: int) -
 
 @pytest.mark.parametrize("name", [HEAD, DESCRIPTION])
 def test_a_missing_member(made: Classifier, tmp_path: Path, name: str) -> None:
-    """A file without its arrays or its description is refused."""
+    """A file without the arrays or the description is refused."""
     rest = {other: payload for other, payload in members(made).items() if other != name}
     refused(zipped(rest), tmp_path, f"{name} is missing")
 
@@ -351,7 +351,7 @@ def read(payload: bytes, path: Path) -> Classifier:
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    """The error for a missing file says that it is missing."""
+    """The error for a missing file says that the file does not exist."""
     with pytest.raises(ClassifierError, match="no such file"):
         Classifier.load(tmp_path / "cars.godeeper")
 

@@ -61,7 +61,7 @@ def test_show(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text has a line for each kind of entry."""
+    """``cache show`` prints a line for each kind of entry."""
     assert main(["cache", "show"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:7]] == ["what", *KINDS]

@@ -30,7 +30,7 @@ def album(tmp_path: Path, chelsea: Path) -> Path:
 
 
 def test_json(run: Run, cars: Path, album: Path, chelsea: Path) -> None:
-    """The output is one document with the documented fields; a damaged photo has an error, the others have results."""
+    """The output is one document with the documented fields; a damaged photo has an error, and the other photos have results."""
     code, out, err = run("classify", cars, album, chelsea, "--json")
     document = json.loads(out)
     assert (code, err) == (1, "")
@@ -120,7 +120,7 @@ def test_invalid_requests(run: Run, words: list[str], reason: str) -> None:
 
 
 def test_export(run: Run, cars: Path, tmp_path: Path, chelsea: Path) -> None:
-    """The file is written, and the comparison is printed."""
+    """``export`` writes the file, and prints the comparison with the classifier."""
     code, out, err = run("export", cars, "--to", "onnx", "--out", tmp_path / "cars.onnx", "--photos", chelsea)
     assert (code, err) == (0, "")
     assert "agrees" in out

@@ -189,7 +189,7 @@ def test_bad_input(name: str, run: Run, chelsea: Path, tmp_path: Path, monkeypat
 
 
 def test_an_output_folder_that_is_a_file(run: Run, chelsea: Path, tmp_path: Path) -> None:
-    """The error states why the folder cannot be written."""
+    """If the output folder is a file, the error says so."""
     (tmp_path / "file").write_text("")
     failed(run("peek", chelsea, "conv", "--out", tmp_path / "file"), "cannot write")
 

@@ -16,7 +16,7 @@ ADDRESS = "mixed/tower/conv_1[22]"
 
 
 def test_json(run: Run, chelsea: Path) -> None:
-    """The JSON document has all terms, and they add up to the value."""
+    """The JSON document has the bias and all terms, which add up to the value."""
     code, out, err = run("contributions", chelsea, "mixed_4/conv[3]", "--json")
     document = json.loads(out)
     assert (code, err, document["address"], document["channel"]) == (0, "", "mixed_4/conv", 3)

@@ -127,7 +127,7 @@ def test_near(run: Run, cars: Path, chelsea: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["zip", "csv"])
 def test_near_in_a_zip_or_a_list(run: Run, cars: Path, chelsea: Path, tmp_path: Path, kind: str) -> None:
-    """Photos that are not in the cache are computed too; those of a zip are named by their path inside it."""
+    """Similar photos that are not in the cache are computed; photos of a zip are named by their path inside the zip."""
     (tmp_path / "cat").mkdir()
     Image.open(chelsea).convert("RGB").rotate(7 if kind == "zip" else 11).save(tmp_path / "cat" / "turned.png")
     with zipfile.ZipFile(tmp_path / "near.zip", "w") as archive:

@@ -33,7 +33,7 @@ def test_sample(chelsea: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_text(capsys: pytest.CaptureFixture[str]) -> None:
-    """The text states the source of the photos, and that there is no name."""
+    """The text states the source of the photos, and says that the filter has no name."""
     assert main(["filter", "mixed/tower_2/conv[26]", "--index-only"]) == 0
     out, err = capsys.readouterr()
     assert "100 sample pictures that come with godeeper" in err

@@ -140,7 +140,7 @@ def test_standard_input_that_is_closed(folder: Path, tmp_path: Path) -> None:
 
 
 def program(command: str, redirected: str, folder: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command as a process, with its streams redirected by a shell."""
+    """Run a command in a new process, with its streams redirected by a shell, and return the finished process."""
     words = " ".join(word.format(folder=folder, out=out) for word in PROGRAMS[command])
     shell = f"set -o pipefail; {sys.executable} -m godeeper {words} {redirected}"
     return subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)

@@ -101,7 +101,7 @@ def test_commands_for_photos(
 
 @pytest.mark.parametrize(("place", "first"), [("photos.zip", "photos.zip/"), ("list.csv", "photos/")])
 def test_embed(run: Run, here: Path, place: str, first: str) -> None:
-    """The features equal those of the folder, and a photo's name contains its path in the zip."""
+    """``embed`` gives the features of the folder, and a photo's name contains the path in the zip."""
     for source, out in ((place, "it.npz"), ("photos", "folder.npz")):
         code, _, err = run("embed", source, "--features", "conv", "--out", out)
         assert code == 0, err

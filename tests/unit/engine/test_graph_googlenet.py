@@ -172,7 +172,7 @@ def hooked(torch: Any, network: Any, image: NDArray[np.float32]) -> Arrays:
 
 
 def torchvision_googlenet(torch: Any) -> Any:
-    """The network of torchvision in evaluation mode, with random weights and statistics."""
+    """Return torchvision's network in evaluation mode, with random weights and statistics."""
     try:
         import torchvision
     except ImportError:

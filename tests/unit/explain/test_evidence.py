@@ -130,7 +130,7 @@ def test_it_saves_itself(both: Evidence, tmp_path: Path) -> None:
 
 
 def test_one_class_over_another(both: Evidence) -> None:
-    """The evidence for one class over another is the difference of their evidence, and adds up to the difference of their logits."""
+    """The evidence for one class over another is the difference of the evidence for both, and adds up to that of the logits."""
     np.testing.assert_allclose(
         both.over_photo("cat", (60, 40), against="flower"),
         both.over_photo("cat", (60, 40)) - both.over_photo("flower", (60, 40)),

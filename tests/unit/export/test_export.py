@@ -57,7 +57,7 @@ def answers(path: Path, photos: list[Path], preprocess: Preprocess | None = None
     ids=["as trained", "crop", "tf2015"],
 )
 def test_onnx_agrees(tmp_path: Path, photos: list[Path], preprocessing: dict[str, Any]) -> None:
-    """The file gives the classifier's probabilities, for photos of any shape."""
+    """The ONNX file gives the classifier's probabilities for photos of any shape."""
     original = classifier(preprocessing=preprocessing)
     certificate = export(original, tmp_path / "cars.onnx", "onnx", photos)
     np.testing.assert_allclose(
@@ -131,7 +131,7 @@ def test_nonsense_is_refused(made: Classifier, chelsea: Path, wrong: list[float]
 
 
 def test_invalid_requests(made: Classifier, tmp_path: Path, chelsea: Path) -> None:
-    """No photo to compare with, an unknown target and a wrong extension give one line each."""
+    """A missing photo to compare with, an unknown target and a wrong extension each give a one-line error."""
     with pytest.raises(OptionError, match="no photos to check"):
         export(made, tmp_path / "cars.onnx", "onnx", [])
     with pytest.raises(UnknownName, match="coreml"):

@@ -68,7 +68,7 @@ def test_chunks() -> None:
 
 
 def batches() -> list[Batch]:
-    """Three batches with notes, errors, an odd name, and no features in the last."""
+    """Return three batches with notes, errors and an unusual name; the last batch has no features."""
     values = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     return [
         Batch(("a", "b\udcff", "c"), {"x": values[:2]}, {1: "b: broken"}, {2: ("turned", "cut")}),
@@ -160,7 +160,7 @@ def test_another_version(net: Network) -> None:
 
 
 def test_weights_travel_once(tmp_path: Path) -> None:
-    """Weights are fetched only if no local file has their hash; then they are verified and stored."""
+    """Weights are fetched only if no local file has the same hash; fetched weights are verified and stored."""
     source = tmp_path / "weights"
     source.write_bytes(b"numbers")
     digest = file_sha256(source)

@@ -164,7 +164,7 @@ def test_progress(net: Network, photos: Photos, path: Path) -> None:
 
 
 def test_two_names_of_one_tensor(net: Network, photos: Photos, path: Path) -> None:
-    """The result has both names of a tensor."""
+    """If a tensor is requested under two names, the result contains both names."""
     with ResultStore(path) as store:
         features = extract(net, photos[:2], ["conv_1", "Conv2d_2a_3x3"], store)
     np.testing.assert_array_equal(features["conv_1"], features["Conv2d_2a_3x3"])

@@ -1,4 +1,4 @@
-"""Streams of features: in order, equal to those of single photos, with errors at their positions, in bounded memory."""
+"""Streams of features keep the order of the photos, equal the features of single photos, and need bounded memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rows(batches: list[Batch], address: str) -> np.ndarray:
 
 
 def test_each_photo_has_its_own_row(net: Network, photos: list[Path]) -> None:
-    """Features are in the order of the photos and equal those of single photos, and errors are at their positions."""
+    """Each photo has its own row of features, equal to the features computed alone; errors are at the positions of their photos."""
     batches = list(stream(net, photos, ADDRESSES))
     assert [name for batch in batches for name in batch.names] == [str(path) for path in photos]
     readable = [batch.names[place] for batch in batches for place in batch.readable]

@@ -232,7 +232,7 @@ def test_what_an_index_does_not_hold(index: FilterIndex, address: str) -> None:
 
 @pytest.mark.parametrize("top", [0, TOP + 1])
 def test_more_than_the_index_keeps(index: FilterIndex, top: int) -> None:
-    """The error states how many photos per filter the index keeps."""
+    """If a lookup asks for more photos than the index keeps per filter, the error states that number."""
     with pytest.raises(OptionError, match=f"keeps {TOP} photos"):
         look_up(index, resolve_one(index.blueprint, "conv[1]"), top, None)
 

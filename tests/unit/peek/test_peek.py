@@ -108,7 +108,7 @@ def test_constant_tiles_are_crossed_out(peek: Peek) -> None:
 
 
 def test_png_carries_its_provenance(peek: Peek) -> None:
-    """The text chunks state the tensor, the photo, the weights and the scale."""
+    """The text chunks of the PNG state the tensor, the photo, the weights and the scale."""
     image = Image.open(io.BytesIO(png(peek, View(scale="filter"))))
     text = image.text  # type: ignore[attr-defined]
     assert text["godeeper:address"] == peek.address
@@ -157,7 +157,7 @@ def test_non_latin_photo_names(peek: Peek) -> None:
     ],
 )
 def test_invalid_views(peek: Peek, options: dict[str, Any], reason: str) -> None:
-    """Each error states the possible values."""
+    """An invalid option raises an error that states the possible values."""
     with pytest.raises(OptionError, match=reason):
         peek.picture(**options)
 

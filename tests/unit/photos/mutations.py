@@ -50,7 +50,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 @cache
 def seeds() -> tuple[tuple[str, bytes], ...]:
-    """A photo of 24 x 16 pixels in every format and variant, with EXIF where the format has it."""
+    """Return (name, bytes) of a photo of 24 x 16 pixels in every format and variant, with EXIF where the format has it."""
     pixels = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "camera"

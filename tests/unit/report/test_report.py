@@ -110,7 +110,7 @@ def test_suspects_come_with_a_caution(report: Report) -> None:
 
 
 def test_record(report: Report, tmp_path: Path) -> None:
-    """The JSON has the documented fields, and its numbers are consistent."""
+    """The report's JSON has the documented fields, and the numbers in it are consistent."""
     record = json.loads(report.save_json(tmp_path / "report.json").read_text())
     assert {"classifier", "classes", "photos", "test", "features", "seconds"} <= set(record)
     assert record["photos"] == {"used": 159, "repaired": 1, "quarantined": 1}

@@ -317,7 +317,7 @@ def test_an_export_computes_in_8_bits_too(small: Classifier, folder: Path, tmp_p
 def test_classify_states_the_engine(
     small: Classifier, chelsea: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The JSON states engine and precision; --engine selects the engine; torch is refused in int8."""
+    """The JSON of ``classify`` states engine and precision, ``--engine`` selects the engine, and torch is refused in int8."""
     path = tmp_path / "x.godeeper"
     small.save(path)
     assert main(["classify", str(path), str(chelsea), "--json", "--engine", "onnxruntime"]) == 0

@@ -85,7 +85,7 @@ def test_renaming_and_converting(folder: Path) -> None:
 
 
 def test_moving_between_classes(folder: Path) -> None:
-    """A photo that is moved to its correct class keeps its set."""
+    """A photo that is moved to another class stays in the same set."""
     before = assign(examine(folder))
     (folder / "a" / "0.png").rename(folder / "b" / "0.png")
     assert assign(examine(folder)) == before

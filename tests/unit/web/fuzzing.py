@@ -104,7 +104,7 @@ class Case:
 
 
 def applications(backend: Backend, classifier: Classifier) -> list[ASGIApp]:
-    """The page with default settings, with a token, behind a proxy, and in frames under a path."""
+    """Return the page with default settings, with a token, behind a proxy, and in frames under a path."""
     rules = (
         Rules(8299),
         Rules(8299, token=TOKEN),

@@ -222,7 +222,7 @@ def test_a_kernel_needs_no_forward_pass(served: Served) -> None:
 
 
 def test_the_record_of_evidence_draws_nothing(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record's legend, limit and size are computed without drawing the overlay."""
+    """The record of evidence has legend, limit and size, which are computed without drawing the overlay."""
 
     def fail(*_: object) -> None:
         raise AssertionError("drawn")

@@ -31,7 +31,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 def test_every_route_is_described(client: Client) -> None:
-    """The document contains each row of the route table once."""
+    """The OpenAPI document contains each row of the route table once."""
     paths = client.get("/api/openapi.json").json["paths"]
     described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
     assert described == {(row.method, re.sub(r":\w+}", "}", row.path)) for row in ROWS}

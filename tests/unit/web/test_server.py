@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Run ``godeeper serve`` on a free port during the block."""
+    """Run ``godeeper serve`` on a free port during the ``with`` block, and yield the process."""
     command = [sys.executable, "-m", "godeeper", "serve", "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

@@ -99,7 +99,7 @@ def part_of(downloader: Downloader) -> Path:
 
 
 def test_a_whole_download_is_reported_and_checked(server: Server, downloader: Downloader) -> None:
-    """The file is bit-identical, progress ends at the total, and no partial file is left."""
+    """A complete download is bit-identical, its progress ends at the total, and no partial file is left."""
     progress: list[tuple[int, int]] = []
     path, got = downloader.fetch(server.release(sha256=SHA256), lambda *numbers: progress.append(numbers))
     assert path.read_bytes() == CONTENT

@@ -47,7 +47,7 @@ def test_shapes_and_types(bundled: WeightsFile, tensors: Tensors) -> None:
 
 
 def test_description(bundled: WeightsFile) -> None:
-    """The file states its content, its source and its licence."""
+    """The bundled file states its content, source and licence."""
     said = bundled.description
     assert (said.architecture, said.dialect, said.labels) == ("inception_v3", "keras", ())
     assert "nsfwjs@4.3.0" in said.source
@@ -111,7 +111,7 @@ BAD: dict[str, tuple[Callable[[Tensors], None], dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_content(name: str, tmp_path: Path, tensors: Tensors, bundled: WeightsFile) -> None:
-    """The error for each fault names the tensor or the field."""
+    """For each fault in a file's content, the error names the tensor or the field."""
     change, fields, reason = BAD[name]
     path = small(tmp_path, tensors, bundled, change, **fields)
     with pytest.raises(WeightsError, match=reason) as caught:

@@ -154,7 +154,7 @@ def test_our_own_file_is_taken_as_it_is(theirs: Any, torch_file: Make, tmp_path:
 
 
 def test_an_official_file_is_recognised(theirs: Any, torch_file: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that the user downloaded by hand gets the release's name, licence and scaling, by its hash."""
+    """A file that the user downloaded by hand is recognised by its hash, and gets the release's name, licence and scaling."""
     path = torch_file(theirs, "whatever.bin")
     release = Release(
         "tiny-release",

@@ -21,7 +21,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def write_keras2(path: Path, tensors: Arrays, *, nested: str = "", config: str = "") -> Path:
-    """Write HDF5 as Keras 1 and 2 do: a group for each layer, with attributes that list the group's content."""
+    """Write HDF5 as Keras 1 and 2 do: a group for each layer, with attributes that list its content; return the path."""
     h5py = pytest.importorskip("h5py")
     layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
     with h5py.File(path, "w") as file:
@@ -40,7 +40,7 @@ def write_keras2(path: Path, tensors: Arrays, *, nested: str = "", config: str =
 
 
 def write_keras3(path: Path, tensors: Arrays, *, named: bool = True) -> Path:
-    """Write HDF5 as Keras 3 does: numbered variables, with the layer's name as an attribute."""
+    """Write HDF5 as Keras 3 does: numbered variables, with the layer's name as an attribute; return the path."""
     h5py = pytest.importorskip("h5py")
     layers = list(dict.fromkeys(name.partition("/")[0] for name in tensors))
     with h5py.File(path, "w") as file:

@@ -154,7 +154,7 @@ def test_safetensors_are_searched_alike(network: Any, dense: Any, safetensors_fi
 
 
 def test_a_prefix_is_part_of_addresses(network: Any, dense: Any, torch_file: Write) -> None:
-    """The file's own tensor names are valid addresses, in patterns too."""
+    """The tensor names in an added file are valid addresses, also in patterns."""
     from godeeper.blueprint.address import resolve, resolve_one
 
     blueprint = add(torch_file(under("net.", network | under("fc.", dense)))).file.blueprint

@@ -95,7 +95,7 @@ FOLDERS = [
 
 
 def fill(folder: Path, names: tuple[str, ...]) -> Path:
-    """Create a folder with files of these names."""
+    """Create a folder with files of these names, and return its path."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"{}")
@@ -151,7 +151,7 @@ def test_a_graph_that_imitates_quantisation_is_read(graph_file: Callable[..., Pa
 
 
 def test_other_hdf5_is_named(tmp_path: Path) -> None:
-    """The error for HDF5 without layers says which files have them."""
+    """The error for HDF5 without layers says which HDF5 files contain layers."""
     h5py = pytest.importorskip("h5py")
     with h5py.File(tmp_path / "data.h5", "w") as file:
         file["measurements"] = np.zeros(3)

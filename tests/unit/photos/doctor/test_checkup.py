@@ -336,7 +336,7 @@ def test_progress_counts_every_file(folder: Path) -> None:
 
 
 def test_two_checkups_are_the_same(folder: Path) -> None:
-    """The result does not depend on the timing of the threads."""
+    """Two checkups of a folder give the same result, whatever the timing of the threads."""
     for number in range(40):
         write(folder / "a" / f"{number}.jpg", scene(number // 2, (64, 48)), quality=50 + number)
     assert examine(folder) == examine(folder)

@@ -43,7 +43,7 @@ def hasty(net: Network) -> Iterator[Served]:
 
 
 def connect(served: Served, *, read_buffer: int | None = None) -> socket.socket:
-    """Open a connection, optionally with a small read buffer."""
+    """Open a connection, optionally with a small read buffer, and return its socket."""
     connection = socket.socket()
     if read_buffer:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, read_buffer)
