@@ -1,7 +1,7 @@
 """A server on loopback and Chromium, for tests that use the page as a user would.
 
-``apt-get install chromium`` installs the browser.  ``GODEEPER_CHROMIUM`` is the path of another one.  Without a browser these
-tests are skipped.
+``apt-get install chromium`` installs the browser.  ``GODEEPER_CHROMIUM`` selects another browser by its
+path.  Without a browser these tests are skipped.
 A test fails if a page prints an error to the console or sends a request to another origin.
 """
 

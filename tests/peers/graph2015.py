@@ -111,9 +111,7 @@ class GraphBuilder:
                 strides=[1, site.op.stride, site.op.stride, 1],
                 padding=site.op.padding,
             )
-        elif (
-            site.kind == "concat" and site.names.tf2015 is None
-        ):  # in this graph, the module's own join also concatenates the parts of forks
+        elif site.kind == "concat" and site.names.tf2015 is None:  # the module's own join concatenates forks, too
             self.outputs[site.index] = "+".join(inputs)
             return
         elif site.kind == "concat":

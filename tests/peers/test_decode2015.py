@@ -56,7 +56,7 @@ def test_pixels_are_tensorflow_s(*, chelsea: Path, size: tuple[int, int], mode: 
 
 
 def test_from_bytes_to_the_last_tensor(chelsea: Path, tmp_path: Path) -> None:
-    """Values equal TensorFlow's bit for bit up to ``Mul``; later values differ because sums have another order."""
+    """Values equal TensorFlow's bit for bit up to ``Mul``; later values differ only by rounding."""
     weights = random_weights(tmp_path, "2015")
     with weights.parameters() as numbers:
         graph = graph2015.build({name: numbers.values(name) for name in weights.expected})

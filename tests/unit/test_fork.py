@@ -24,9 +24,7 @@ ADDRESS = "mixed/join"
 PATIENCE = 30  # seconds after which a child counts as hanging
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork"),
-    pytest.mark.filterwarnings(
-        "ignore:This process .* is multi-threaded"
-    ),  # forking a multi-threaded process is the purpose of these tests
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),  # these forks are intended
 ]
 
 

@@ -94,7 +94,7 @@ def test_a_failure_one_ahead_is_raised_at_its_place() -> None:
         next(results)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux does each thread have its own priority")
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have their own priority on Linux only")
 @pytest.mark.parametrize("alone", [False, True])
 def test_decoding_threads_have_a_lower_priority(alone: bool) -> None:  # noqa: FBT001 (pytest's)
     """Only threads that decode while a network computes have a lower priority."""
@@ -107,7 +107,7 @@ def test_decoding_threads_have_a_lower_priority(alone: bool) -> None:  # noqa: F
     assert niceness() == before
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux does each thread have its own priority")
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have their own priority on Linux only")
 def test_a_system_that_forbids_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """If priorities cannot be changed, decoding works with the usual priority."""
 

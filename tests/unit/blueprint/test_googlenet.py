@@ -96,11 +96,7 @@ def test_modules() -> None:
     ("dialect", "with_heads", "without"),
     [
         ("torchvision", 13_004_888, 6_624_904),  # 6,624,904 is torchvision's own num_params
-        (
-            "bvlc",
-            13_378_280,
-            6_998_552,
-        ),  # at four bytes per parameter, 13,378,280 give the 53.5 MB of the caffemodel file
+        ("bvlc", 13_378_280, 6_998_552),  # four bytes per parameter give the caffemodel file's 53.5 MB
     ],
 )
 def test_parameters(dialect: str, with_heads: int, without: int) -> None:

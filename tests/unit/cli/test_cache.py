@@ -68,7 +68,7 @@ def test_show_to_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_show_says_where_and_how_to_move(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The output states the folder, the limit and its variable, the folder of added weights, and how to move both."""
+    """The output states the folder, the limit and its variable, the folder of added weights, and how to move both folders."""
     document = shown(capsys, "show")
     assert document["most_bytes"] == 2_000_000_000
     assert document["weights"] == {"entries": 1, "bytes": 10, "path": str(folder / "weights")}

@@ -29,7 +29,7 @@ def test_json(run: Run, chelsea: Path) -> None:
 
 
 def test_text(run: Run, chelsea: Path) -> None:
-    """The text has the sum, the greatest positive and negative terms, the sum of the others, and the filters that read this one."""
+    """The text has the sum, the greatest terms of both signs, the sum of the other terms, and the filters that read this filter."""
     code, out, err = run("contributions", chelsea, "mixed/join[86]", "--at", "3,4", "--top", "2", "--depth", "2")
     assert (code, err) == (0, "note: mixed/join[86] is a copy of mixed/tower/conv_1[22]\n")
     assert out.startswith(f"{ADDRESS} at row 3, column 4, before the ReLU:\n")

@@ -68,9 +68,7 @@ def test_photo(name: str, tmp_path: Path) -> None:
     assert main(["map", "--photo", str(PHOTO), "--out", str(out)]) == 0
     text = out.read_text("utf-8")
     check_parses(text)
-    assert (
-        text.count("<image ") == 133 - 6 - 3
-    )  # no picture: six of the photo's steps; flatten, fully connected and softmax
+    assert text.count("<image ") == 133 - 6 - 3  # none for other steps of the photo, flatten, fully connected, softmax
     assert len(text) < 2_000_000
     assert "Photo chelsea.jpg, weights bundled." in text
 

@@ -94,9 +94,7 @@ def test_a_point_less_fails() -> None:
     spread -= spread.mean()
     for lost in (np.zeros(1000), spread):
         assert made_up(lost).passes
-        assert not made_up(
-            lost + 0.015
-        ).passes  # a loss of 0.01 for the right class, which gets two thirds of the 0.015
+        assert not made_up(lost + 0.015).passes  # two thirds of the 0.015 belong to the right class
         assert made_up(lost - 0.015).passes
     assert made_up(np.zeros(1000)).loss == 0
     assert made_up(spread + 0.015).loss == pytest.approx(0.01, rel=0.1)
