@@ -59,7 +59,7 @@ def test_errors(words: list[str], reason: str, capsys: pytest.CaptureFixture[str
 
 
 def test_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A truncated index is refused, and so is an index whose photos are unknown, moved or changed."""
+    """An index is refused if it is truncated, or if its photos are unknown, moved or changed."""
     content = sample.INDEX.read_bytes()
     (tmp_path / "cut.index").write_bytes(content[:-1000])
     assert "damaged or cut off" in refused(["conv[7]", "--index", str(tmp_path / "cut.index")], capsys)

@@ -1,4 +1,4 @@
-"""The evidence for a class has the same sum by module, filter and pixel, and lies on the object."""
+"""The evidence for a class has the same sum by module, by filter and by pixel, and is located on the object."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_local_response_normalisation_is_noted(chelsea: Path, tmp_path: Path) ->
     "address", ["conv_4[9]", "mixed_2/conv[4]", "mixed_8/tower/conv_1[8]", "mixed_9/tower/mixed/conv[2]"]
 )
 def test_a_listener_has_the_filter_as_its_term(net: Network, chelsea: Path, address: str) -> None:
-    """A listener is a filter that reads this one; its value equals this filter's term in the listener's contributions."""
+    """A listener is a filter that reads the given filter; the value stated for a listener equals the term in its contributions."""
     found = net.contributions(chelsea, address)
     assert not found.is_silent
     for listener in (*found.listeners[:2], found.by_weight()[0]):

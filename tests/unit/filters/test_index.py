@@ -44,7 +44,7 @@ Results = Generator[Any, None, None]
 
 @pytest.fixture(scope="module")
 def album(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of four crops; one crop is there twice."""
+    """Two classes of four crops; one crop occurs twice."""
     folder = tmp_path_factory.mktemp("album")
     write_crops(folder)
     for label in ("cat", "flower"):

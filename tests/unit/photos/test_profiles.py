@@ -63,7 +63,7 @@ def test_matrix_and_curve(
 
 
 def test_srgb_of_one_s_own_making_changes_nothing() -> None:
-    """A self-made sRGB profile changes nothing, whatever its name is."""
+    """An sRGB profile that the test builds changes nothing, whatever the profile's name is."""
     embedded = profiles.rgb_profile(SRGB, parametric_tag(SRGB_CURVE), version=4, name="Adobe RGB (1998)")
     photo = decode(encoded(Image.fromarray(NOISE), "PNG", icc_profile=embedded))
     assert photo.notes == ()

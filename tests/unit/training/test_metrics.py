@@ -29,7 +29,7 @@ def test_wilson_of_nothing() -> None:
 
 
 def test_class_scores() -> None:
-    """Precision, recall and F1 equal scikit-learn's, and lie within their intervals."""
+    """Precision, recall and F1 equal scikit-learn's, and each lies within its interval."""
     random = np.random.default_rng(0)
     truth, told = random.integers(0, 4, 200), random.integers(0, 4, 200)
     scores = measure.class_scores(measure.confusion(truth, told, 4), "abcd")

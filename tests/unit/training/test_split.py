@@ -136,7 +136,7 @@ def test_nohash_names_share_a_set(tmp_path: Path) -> None:
 
 
 def test_classes_with_few_photos_are_listed_in_one_line() -> None:
-    """One note names the classes with fewer than ten groups, smallest first, whatever their number of photos is."""
+    """One note names the classes with fewer than ten groups, smallest first, even if these groups contain many photos."""
     checkup = made_up({"a": [0] * 20, "b10": [*range(1, 10)], "b2": [*range(11, 20)], "c": [*range(20, 30)]})
     assert too_few_reasons(checkup) == (
         (

@@ -39,7 +39,7 @@ def refused(headers: Pairs | dict[str, str], method: str = "GET", path: str = "/
      "lab.example:80", "proxy.example:443", "[::ffff:127.0.0.1]:8299"],
 )  # fmt: skip
 def test_our_hosts_are_let_in(host: str) -> None:
-    """Loopback by name or address with the server's port is accepted, and so are hosts given with --allow-host."""
+    """The server accepts loopback, by name or address, with its own port, and the hosts given with --allow-host."""
     assert not refused({"host": host})
 
 
