@@ -1,4 +1,4 @@
-"""The exports: a picture, and a page that needs no server."""
+"""The exports of the page: a picture, and an HTML file that needs no server."""
 
 from __future__ import annotations
 

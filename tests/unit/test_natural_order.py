@@ -1,4 +1,4 @@
-"""Natural order of names."""
+"""Natural order of names: digits are compared as numbers."""
 
 from __future__ import annotations
 

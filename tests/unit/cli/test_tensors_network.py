@@ -1,4 +1,4 @@
-"""``godeeper tensors --network``."""
+"""``godeeper tensors --network``: the JSON, and the error for an unknown network."""
 
 from __future__ import annotations
 

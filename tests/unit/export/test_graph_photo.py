@@ -1,4 +1,4 @@
-"""Preprocessing as an ONNX graph, compared with Pillow's."""
+"""Preprocessing as an ONNX graph, compared with preprocessing by Pillow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The filter index: equal to brute force, with the same bytes after any additions and removals; damage is detected."""
+"""The filter index equals brute force, has the same bytes after any additions and removals, and detects damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Top activations: which photos, in which cell, and their picture."""
+"""Top activations: the photos that activate a filter most, the cell in each photo, and the picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colour maps."""
+"""Colour maps: equal to matplotlib's, with lightness that follows the values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From photos to a network's input."""
+"""Preprocessing, from photos to a network's input."""
 
 from __future__ import annotations
 

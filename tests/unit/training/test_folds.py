@@ -1,4 +1,4 @@
-"""Folds: groups are not split, and every class is in the training set of every fold."""
+"""Cross-validation folds: groups are not split, and every class is in the training set of every fold."""
 
 from __future__ import annotations
 

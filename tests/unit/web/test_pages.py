@@ -1,4 +1,4 @@
-"""The pages as the server writes them: complete without a script, permalinks, exports."""
+"""The pages as the server writes them: complete without JavaScript, permalinks, exports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exact tests agree with SciPy's."""
+"""The exact statistical tests agree with SciPy's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Near-duplicates and bursts are found; photos that only have a similar composition are not."""
+"""Near-duplicates and bursts are found; photos that only have a similar composition are not grouped."""
 
 from __future__ import annotations
 
