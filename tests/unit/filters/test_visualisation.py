@@ -260,7 +260,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 
 def test_a_sum_of_filters_reaches_more_than_a_picture_of_one(net: Network) -> None:
-    """A picture for the sum of two filters reaches a greater sum in a cell than pictures for either filter, every time the same."""
+    """A picture for the sum of two filters reaches a greater sum in a cell than a picture for either, and is reproducible."""
     tensor = net.tensors("mixed/conv[3,5]")[0]
     settings = Settings(steps=20)
     made = visualise_sum(net, tensor, settings)
@@ -275,7 +275,7 @@ def test_a_sum_of_filters_reaches_more_than_a_picture_of_one(net: Network) -> No
 
 
 def test_a_class_raises_its_logit(tmp_path: Path) -> None:
-    """Of the pictures for all classes, the picture for a class has that class's greatest logit above the mean of its logits."""
+    """Of the pictures for all classes, the picture for a class has the greatest logit of that class, relative to the mean logit."""
     classifier = handmade()
     made = {name: classifier.visualise(name, steps=2) for name in classifier.head.classes}
     assert made["cat"].value > 0
