@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,14 @@ class DiskCache:
         with suppress(OutputError, OSError):
             write_atomically(self.path(key), payload + seal(hashlib.sha256(payload)), durable=self.durable)
             self.trim()
+
+    def load_or_build(self, key: str, build: Callable[[], bytes]) -> bytes:
+        """The payload stored under ``key``, or a new one, which is stored."""
+        payload = self.load(key)
+        if payload is None:
+            payload = build()
+            self.store(key, payload)
+        return payload
 
     def path(self, key: str) -> Path:
         return self.folder / f"{key}.{self.ending}"

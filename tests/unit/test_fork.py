@@ -71,6 +71,13 @@ def test_a_warm_network(engine: str, chelsea: Path) -> None:
     np.testing.assert_array_equal(features(network, [chelsea] * 3), many)
 
 
+def test_a_warm_gradient(chelsea: Path) -> None:
+    """The child computes the same gradient as its parent."""
+    network = godeeper.load()
+    expected = network.gradient(chelsea, "conv_1[3]")
+    np.testing.assert_array_equal(in_child(lambda: network.gradient(chelsea, "conv_1[3]")), expected)
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "torch"])
 def test_an_inherited_network_can_be_closed(engine: str, chelsea: Path) -> None:
     """A child that closes the inherited network, or loads another, does not wait for its parent's threads."""

@@ -33,16 +33,15 @@ class GraphCache:
 
     def graph(self, plan: Plan) -> bytes:
         """The serialised graph of ``plan``, from the cache or newly built."""
-        key = self.key(plan)
-        graph = self.cache.load(key)
-        if graph is None:
-            from .onnx_graph import build  # imports onnx, which only this step needs
+        return self.cache.load_or_build(self.key(plan), lambda: self.built(plan))
 
-            with self.weights.parameters() as parameters:
-                parameters.check()
-                graph = build(plan, parameters, self.calibration.maxima if self.calibration else None)
-            self.cache.store(key, graph)
-        return graph
+    def built(self, plan: Plan) -> bytes:
+        """The serialised graph of ``plan``, newly built."""
+        from .onnx_graph import build  # imports onnx, which only this step needs
+
+        with self.weights.parameters() as parameters:
+            parameters.check()
+            return build(plan, parameters, self.calibration.maxima if self.calibration else None)
 
     def find(self, plan: Plan) -> Path | bytes:
         """The file with the graph of ``plan``, built if necessary; the serialised graph if the cache cannot store it."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..cores import core_limit
 from ..disk_cache import DiskCache, graph_cache
@@ -77,6 +78,44 @@ def imported() -> Any:
 
 
 OPEN_SESSIONS = 4
+AnyPlan = TypeVar("AnyPlan", bound=Hashable)
+
+
+class SessionCache(Generic[AnyPlan]):
+    """The open sessions of an engine, by plan.  Threads may share it, and a forked process starts with none; see ``forks``."""
+
+    def __init__(self, most: int = OPEN_SESSIONS) -> None:
+        """``most``: the maximum number of open sessions; each keeps its weights in memory."""
+        self.most = most
+        self.start()
+
+    def start(self) -> None:
+        """Start without sessions in this process."""
+        self.sessions = LruCache[AnyPlan, Session](max_entries=self.most)
+        self.lock = Lock()  # so that threads that need the same session open it once
+        self.process = os.getpid()
+
+    def session(self, plan: AnyPlan, open_session: Callable[[AnyPlan], Session]) -> Session:
+        """The session of ``plan``, opened if necessary; the least recently used sessions are closed."""
+        if self.process != os.getpid():
+            self.start()
+        with self.lock:
+            session = self.sessions.get(plan)
+            if session is None:
+                session = open_session(plan)
+                self.sessions.put(plan, session)
+                self.sessions.evict()
+        return session
+
+    def __contains__(self, plan: object) -> bool:
+        return plan in self.sessions
+
+    def __len__(self) -> int:
+        return len(self.sessions)
+
+    def clear(self) -> None:
+        """Close all sessions."""
+        self.sessions.clear()
 
 
 class OnnxRuntimeEngine:
@@ -95,8 +134,7 @@ class OnnxRuntimeEngine:
         self.calibration = calibration
         self.graphs = GraphCache(weights, calibration, cache or graph_cache())
         self.open_sessions = open_sessions
-        self.sessions = LruCache[Plan, Session](max_entries=open_sessions)
-        self.process = os.getpid()
+        self.sessions = SessionCache[Plan](open_sessions)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy or an unpickled engine opens new sessions."""
@@ -134,18 +172,7 @@ class OnnxRuntimeEngine:
 
         A plan for many photos has a separate session, because the values of the two sessions differ in the last bits.
         """
-        self.drop_inherited()
-        session = self.sessions.get(plan)
-        if session is None:
-            session = self.open(plan)
-            self.sessions.put(plan, session)
-            self.sessions.evict()
-        return session
-
-    def drop_inherited(self) -> None:
-        """Drop the parent's sessions in a forked process; see ``forks``."""
-        if self.process != os.getpid():
-            self.sessions, self.process = LruCache(self.open_sessions), os.getpid()
+        return self.sessions.session(plan, self.open)
 
     def open(self, plan: Plan) -> Session:
         """Open a session of ``plan``, from memory if another process removes the cached file meanwhile."""

@@ -45,7 +45,7 @@ def test_the_layout_is_converted_for_many_photos(cache: DiskCache, *, photos: in
     steps = plan(weights.blueprint, [key_of(resolve_one(weights.blueprint, ADDRESS))], pooled=pooled)
     engine = OnnxRuntimeEngine(weights, cache)
     (value,) = engine.run(steps, {NETWORK_INPUT: np.repeat(PHOTO, photos, axis=0)}).values()
-    (session,) = engine.sessions.values()
+    (session,) = engine.sessions.sessions.values()
     level = session.session.get_session_options().graph_optimization_level
     assert level == (GraphOptimizationLevel.ORT_ENABLE_ALL if many else GraphOptimizationLevel.ORT_ENABLE_EXTENDED)
     other = OnnxRuntimeEngine(weights, cache).session(replace(steps, many_photos=not many))

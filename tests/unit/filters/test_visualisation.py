@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from godeeper import Network
 from godeeper.cli.main import main
 from godeeper.filters.visualisation.ascent import difference, strongest
 from godeeper.filters.visualisation.directions import visualise_sum
+from godeeper.filters.visualisation.photos import photos_of, unchanged
 from godeeper.filters.visualisation.spectrum import Phases, Spectrum, colours_gradient, to_colours
 from godeeper.filters.visualisation.verdict import LEAST_SIMILARITY, judge, similarity
 from godeeper.filters.visualisation.views import View
@@ -324,3 +327,23 @@ def test_directions_that_do_not_exist(
     assert main(["visualise", *given, "--out", str(out)]) == 2
     assert said in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_photos_of_an_index_are_read_from_a_zip_too(tmp_path: Path, net: Network) -> None:
+    """From the folder and from a zip of it, the same files are read; a missing or changed photo, or a path outside, gives none."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(3):
+        pixels = np.random.default_rng(number).integers(0, 255, (40, 50, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    index = net.index(folder, tmp_path / "my.index")
+    archive = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path, "photos"))
+    tensor = net.tensors("conv[3]")[0]
+    usual = photos_of(index, tensor, folder)
+    assert [each.data for each in usual] == [(folder / each.name).read_bytes() for each in usual]
+    assert photos_of(index, tensor, archive) == usual
+    assert [each.data for each in photos_of(index, tensor, None)] == [None] * 3
+    (folder / "0.png").unlink()
+    (folder / "1.png").write_bytes(b"other")
+    assert sorted(each.name for each in photos_of(index, tensor, folder) if each.data is None) == ["0.png", "1.png"]
+    assert unchanged(folder, "../my.index", hashlib.sha256((tmp_path / "my.index").read_bytes()).hexdigest()) is None

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,10 +13,9 @@ import numpy as np
 from ...blueprint.sites import sites
 from ...cores import core_limit
 from ...disk_cache import DiskCache, graph_cache
-from ...lru import LruCache
 from ...version import __version__
 from ...weights.file import WeightsFile
-from ..onnxruntime import Session
+from ..onnxruntime import Session, SessionCache
 from ..plan import Key, is_flat, key_of, name
 from .plan import GIVEN, BackwardPlan, Target, backward_plan, result_names
 
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
 
 GRAPH_RECIPE = 2  # increase it when the same plan and weights give another graph
-OPEN_SESSIONS = 4
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,7 @@ class GradientEngine:
     def __init__(self, weights: WeightsFile, cache: DiskCache | None = None) -> None:
         self.weights = weights
         self.cache = cache or graph_cache()
-        self.sessions = LruCache[BackwardPlan, Session](max_entries=OPEN_SESSIONS)
-        self.lock = Lock()  # so that threads that need the same session open it once
+        self.sessions = SessionCache[BackwardPlan]()
 
     def run(self, planned: BackwardPlan, fed: Floats, given: Mapping[Key, Floats]) -> BackwardRun:
         """Run a plan.
@@ -89,26 +85,23 @@ class GradientEngine:
 
     def session(self, planned: BackwardPlan) -> Session:
         """The session of a plan, opened if necessary; the least recently used sessions are closed."""
-        with self.lock:
-            session = self.sessions.get(planned)
-            if session is None:
-                session = Session(self.graph(planned), result_names(planned), core_limit(), many_photos=True)
-                self.sessions.put(planned, session)
-                self.sessions.evict()
-        return session
+        return self.sessions.session(planned, self.open)
+
+    def open(self, planned: BackwardPlan) -> Session:
+        """Open a session of a plan."""
+        return Session(self.graph(planned), result_names(planned), core_limit(), many_photos=True)
 
     def graph(self, planned: BackwardPlan) -> bytes:
         """The serialised graph of a plan, from the cache or newly built."""
-        key = self.key(planned)
-        graph = self.cache.load(key)
-        if graph is None:
-            from .graph import build  # imports onnx, which only this step needs
+        return self.cache.load_or_build(self.key(planned), lambda: self.built(planned))
 
-            with self.weights.parameters() as parameters:
-                parameters.check()
-                graph = build(planned, parameters)
-            self.cache.store(key, graph)
-        return graph
+    def built(self, planned: BackwardPlan) -> bytes:
+        """The serialised graph of a plan, newly built."""
+        from .graph import build  # imports onnx, which only this step needs
+
+        with self.weights.parameters() as parameters:
+            parameters.check()
+            return build(planned, parameters)
 
     def key(self, planned: BackwardPlan) -> str:
         """The cache key of a graph: a hash of everything that determines it."""
