@@ -29,9 +29,8 @@ from godeeper.photos.doctor.checkup import Checkup, Diagnosis, examine
 from godeeper.photos.sources.folder import Entry
 from godeeper.training import train as training
 from godeeper.training.dataset import Dataset
-from godeeper.training.label_errors import held_out_probabilities
+from godeeper.training.label_errors import held_out_probabilities, suspected_mislabels
 from godeeper.training.learning_curve import count_right
-from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.split import TEST_SET, hold_out
 from godeeper.training.unknown_classes import MOST, measure_unknown
 

@@ -36,8 +36,7 @@ from numpy.typing import NDArray
 import godeeper
 from godeeper.classifier.classifier import Classifier
 from godeeper.photos.doctor.checkup import examine
-from godeeper.training.label_errors import held_out_probabilities
-from godeeper.training.metrics import suspected_mislabels
+from godeeper.training.label_errors import held_out_probabilities, suspected_mislabels
 from godeeper.training.selection import components_by_module, join, select
 from godeeper.training.split import assign
 from godeeper.training.targets import Targets

@@ -18,9 +18,9 @@ from ..photos.sources.folder import Entry
 from ..training.background_bias import background_biases, remarks
 from ..training.confidence import KEPT
 from ..training.dataset import Dataset
-from ..training.label_errors import held_out_probabilities
+from ..training.label_errors import held_out_probabilities, suspected_mislabels
 from ..training.learning_curve import count_right, forecast, learning_curve
-from ..training.metrics import suspected_mislabels, worth
+from ..training.metrics import worth
 from ..training.split import TEST_SET, too_few_reasons
 from ..training.train import Trained
 from ..version import __version__

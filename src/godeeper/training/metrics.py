@@ -24,8 +24,6 @@ The variance is larger because the training sets overlap.  docs/decisions/0028-t
 """
 
 BINS = 10
-MARGIN = 0.4  # least margin of a suspected photo, up to the estimated number of label errors
-WIDE_MARGIN = 0.5  # least margin of photos beyond that number
 
 
 @dataclass(frozen=True)
@@ -89,16 +87,6 @@ class Reliability:
     def record(self) -> dict[str, Any]:
         """The diagram as a JSON object."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class SuspectedMislabel:
-    """A photo, given by its row, with a label that contradicts a confident out-of-fold prediction."""
-
-    row: int
-    label: int
-    suggested: int
-    probability: float
 
 
 def wilson(hits: float, n: float, z: float = Z) -> tuple[float, float]:
@@ -204,57 +192,3 @@ def calibration(probabilities: Numbers, truth: Ints, bins: int = BINS, worth: fl
         filled.append(Bin(number / bins, (number + 1) / bins, float(confidence[here].mean()), share))
     gaps = [abs(each.confidence - (each.accuracy.value or 0.0)) * each.accuracy.n for each in filled]
     return Reliability(sum(gaps) / max(1, len(truth)), tuple(filled))
-
-
-def suspected_mislabels(probabilities: Numbers, labels: Ints) -> tuple[SuspectedMislabel, ...]:
-    """Photos that seem to be in the wrong folder, the most suspicious first (confident learning, Northcutt et al., 2021).
-
-    A photo confidently belongs to a class if its probability for the class is at least the mean over the photos with that
-    label.  Among one label's photos that confidently belong to some class, the share that belongs to another class
-    estimates the share, and so the number, of wrong labels.
-
-    A photo's margin is the greatest probability of another class minus the probability of its label.  For each label, the
-    photos with the widest margins are suspected, up to the estimated number if the margin is above ``MARGIN``.  One standard
-    deviation of the count more are suspected if the margin is above ``WIDE_MARGIN``.
-
-    Args:
-        probabilities: (N, classes) out-of-fold; rows with NaN are skipped.
-        labels: (N,) the class of the folder that each photo is in.
-    """
-    rows = np.flatnonzero(~np.isnan(probabilities).any(1))
-    seen, label = probabilities[rows], labels[rows]
-    at = np.arange(len(rows))
-    own = seen[at, label]
-    others = seen.copy()
-    others[at, label] = -1.0
-    other = others.argmax(1)
-    margin = others[at, other] - own
-    expected = estimated_wrong(seen, label)
-    order = np.argsort(-margin, kind="stable")
-    suspected = []
-    for name in np.unique(label):
-        fewest, most = np.rint(expected[name]), np.ceil(expected[name] + np.sqrt(expected[name]))
-        for rank, row in enumerate(order[label[order] == name]):
-            if rank < most and margin[row] > (MARGIN if rank < fewest else WIDE_MARGIN):
-                suspected.append(int(row))
-    suspected.sort(key=lambda row: (-margin[row], row))
-    return tuple(
-        SuspectedMislabel(int(rows[row]), int(label[row]), int(other[row]), float(seen[row, other[row]]))
-        for row in suspected
-    )
-
-
-def estimated_wrong(probabilities: Numbers, labels: Ints) -> NDArray[np.float64]:
-    """(classes,) the estimated number of wrong labels in each class, from the confident joint."""
-    classes = probabilities.shape[1]
-    counts = np.bincount(labels, minlength=classes)
-    own = probabilities[np.arange(len(labels)), labels]
-    usual = np.bincount(labels, own, minlength=classes) / np.maximum(counts, 1)
-    usual[counts == 0] = np.inf
-    claimed = np.where(probabilities >= usual, probabilities, -1.0)
-    confident = claimed.max(1, initial=-1.0) >= 0
-    joint = confusion(labels[confident], claimed[confident].argmax(1), classes)
-    share = 1 - joint.diagonal() / np.maximum(joint.sum(1), 1)
-    share[joint.sum(1) == 0] = 0.0
-    expected: NDArray[np.float64] = share * counts
-    return expected

@@ -332,10 +332,10 @@ def test_directions_that_do_not_exist(
 def test_photos_of_an_index_are_read_from_a_zip_too(tmp_path: Path, net: Network) -> None:
     """From the folder and from a zip of it, the same files are read; a missing or changed photo, or a path outside, gives none."""
     folder = tmp_path / "photos"
-    folder.mkdir()
+    (folder / "noise").mkdir(parents=True)
     for number in range(3):
         pixels = np.random.default_rng(number).integers(0, 255, (40, 50, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / f"{number}.png")
+        Image.fromarray(pixels).save(folder / "noise" / f"{number}.png")
     index = net.index(folder, tmp_path / "my.index")
     archive = Path(shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path, "photos"))
     tensor = net.tensors("conv[3]")[0]
@@ -343,7 +343,8 @@ def test_photos_of_an_index_are_read_from_a_zip_too(tmp_path: Path, net: Network
     assert [each.data for each in usual] == [(folder / each.name).read_bytes() for each in usual]
     assert photos_of(index, tensor, archive) == usual
     assert [each.data for each in photos_of(index, tensor, None)] == [None] * 3
-    (folder / "0.png").unlink()
-    (folder / "1.png").write_bytes(b"other")
-    assert sorted(each.name for each in photos_of(index, tensor, folder) if each.data is None) == ["0.png", "1.png"]
+    (folder / "noise" / "0.png").unlink()
+    (folder / "noise" / "1.png").write_bytes(b"other")
+    lost = [each.name for each in photos_of(index, tensor, folder) if each.data is None]
+    assert sorted(lost) == ["noise/0.png", "noise/1.png"]
     assert unchanged(folder, "../my.index", hashlib.sha256((tmp_path / "my.index").read_bytes()).hexdigest()) is None

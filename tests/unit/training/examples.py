@@ -14,9 +14,8 @@ from PIL import Image
 from godeeper.report.report import CrossClassDuplicates, LabelError, Report
 from godeeper.training.confidence import KEPT
 from godeeper.training.head import fit, nested_logits
-from godeeper.training.label_errors import held_out_probabilities
+from godeeper.training.label_errors import held_out_probabilities, suspected_mislabels
 from godeeper.training.learning_curve import count_right, forecast, learning_curve
-from godeeper.training.metrics import suspected_mislabels
 from godeeper.training.selection import components_by_module, join
 from godeeper.training.targets import Targets
 from godeeper.training.unknown_classes import UnknownClasses

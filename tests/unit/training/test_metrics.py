@@ -9,7 +9,7 @@ from sklearn import metrics
 
 from godeeper.training import metrics as measure
 from godeeper.training.confidence import best_temperature
-from godeeper.training.label_errors import held_out_probabilities
+from godeeper.training.label_errors import held_out_probabilities, suspected_mislabels
 from godeeper.training.selection import components_by_module, join, select
 from godeeper.training.targets import Targets
 
@@ -97,7 +97,7 @@ def find_swaps(distance: float, seed: int) -> tuple[float, float]:
     selection = select(features, Targets(labels, groups, 0))
     coordinates = join(components_by_module(features, selection.chosen, seed=0))
     likely = held_out_probabilities(coordinates, Targets(labels, groups, 0), selection.strength)
-    found = {suspect.row for suspect in measure.suspected_mislabels(likely, labels)}
+    found = {suspect.row for suspect in suspected_mislabels(likely, labels)}
     return len(found & planted) / len(planted), len(found & planted) / max(1, len(found))
 
 
