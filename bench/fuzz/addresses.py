@@ -5,7 +5,7 @@
 Generates addresses with the grammar of the unit tests (``tests/unit/blueprint/fuzzing.py``) and resolves each one.  An error message
 must be one short line without control characters.  For one of every ``--traced`` addresses, the executed lines of code are counted and
 compared with a limit that depends on the length of the network's names.  Prints how many addresses resolve to tensors and the highest
-line count, also after Ctrl-C.  Exit code 1 if an address fails.
+line count, also after Ctrl-C.  Exit code 1 if an address fails or a count reaches its limit.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> int:
             if progress.done % options.traced == 0:
                 share, worst = max((share, worst), (count_lines(network, text) / most_lines(network), text))
     print(f"{progress.done} addresses, seed {options.seed}, in {progress.seconds:.0f} s: {progress.summary()}")
-    print(f"most lines of code: {share:.2f} of the limit, for {worst[:80]!r}")
+    print(f"highest count of executed lines: {share:.0%} of the limit, for {worst[:80]!r}")
     return int(share >= 1)
 
 

@@ -1,4 +1,4 @@
-"""Fuzz classifier files: each corrupted file must be refused in one line, or load as a working classifier.
+"""Fuzz classifier files: each corrupted file must be refused with a one-line error, or load as a working classifier.
 
     python -m bench.fuzz.classifiers [--cases N] [--first SEED]
 

@@ -1,4 +1,4 @@
-"""Fuzz filter indexes: each corrupted index must be refused in one line, or its filters must be readable.
+"""Fuzz filter indexes: every corrupted index must either be refused with a one-line error or still be readable.
 
     python -m bench.fuzz.indexes [--cases N] [--first SEED]
 
@@ -38,7 +38,8 @@ def main() -> int:
         with suppress(KeyboardInterrupt):
             for seed in progress.count(range(options.first, options.first + options.cases)):
                 path = Path(folder) / f"{seed % 2}.index"
-                path.unlink(missing_ok=True)  # the last one is still mapped
+                # Delete rather than overwrite: an index read earlier from this path may still be memory-mapped.
+                path.unlink(missing_ok=True)
                 path.write_bytes(mangled.mangled(content, seed))
                 if wrong := mangled.outcome(path):
                     failed += 1

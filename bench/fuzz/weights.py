@@ -1,4 +1,4 @@
-"""Fuzz weights files: each corrupted file must be refused in one line, or load.
+"""Fuzz weights files: every corrupted file must either load or be refused with a one-line error.
 
     python -m bench.fuzz.weights [--cases N] [--hdf5 N] [--first SEED]
 
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def others(first: int, cases: int) -> tuple[int, bool]:
-    """Return how many files of the other formats are neither read nor refused in one line, and whether all files were tried."""
+    """Return how many non-HDF5 files fail (they neither load nor give a one-line error), and whether all files were tried."""
     mangled = import_module("tests.unit.weights.mangled")
     before, longest, failed = peak_memory(), 0.0, 0
     kinds: Counter[str] = Counter()
@@ -68,7 +68,7 @@ def others(first: int, cases: int) -> tuple[int, bool]:
 
 
 def hdf5(first: int, cases: int) -> int:
-    """Return how many HDF5 files are neither read nor refused in one line."""
+    """Return how many HDF5 files are neither read nor refused with a one-line error."""
     from godeeper.weights.formats import child
 
     mangled_hdf5 = import_module("tests.unit.weights.mangled_hdf5")

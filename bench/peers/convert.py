@@ -30,7 +30,7 @@ def main() -> None:
 
 
 def write_torchvision(numbers: "np.lib.npyio.NpzFile", path: str) -> None:
-    """Write a complete state dict, as in the published files; torchvision must know every name in it."""
+    """Write a complete state dict, as in the published files; a name that torchvision does not have raises ``KeyError``."""
     model = inception_v3(weights=None, init_weights=False)
     state = model.state_dict()
     for n in range(CONVS):

@@ -1,4 +1,6 @@
-"""The blog's first picture, from JPEG to PNG, with a graph that is already cut and folded: a lower bound for the time.
+"""The blog's first picture, from JPEG to PNG: a lower bound for the time.
+
+The graph is already cut down to this one tensor, with batch normalisation folded in.
 
     python onnxruntime_script.py PHOTO GRAPH.onnx PICTURE.png [VALUES.npy]
 

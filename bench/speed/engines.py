@@ -94,7 +94,7 @@ def heading(rounds: int) -> str:
 
 
 def measure(rounds: int) -> Measured:
-    """Measure all engines on the same photos, in turn with the matrix products."""
+    """Measure all engines on the same photos, interleaved with the matrix products that give the machine's limit."""
     network = load("inception_v3", engine="onnxruntime")
     folder = plan(network.blueprint, [key_of(tensor) for tensor in network.tensors(MODULES)], pooled=True)
     one = plan(network.blueprint, [key_of(network.tensors(ONE)[0])])

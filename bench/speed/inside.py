@@ -1,4 +1,4 @@
-"""Measurements inside one process: agreement of the pictures, cost of a cut graph, time of a mosaic.
+"""Measurements inside one process: agreement with the peers' values, cost of a cut graph, time to make a mosaic.
 
     python -m bench.speed.inside ROUNDS NAME=VALUES.npy ...
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def agreement(network: Network, files: dict[str, str]) -> list[dict[str, Any]]:
-    """Return each peer's difference from godeeper's values, in the peer's dialect and in the dialect of the drawn picture."""
+    """Return each peer's difference from godeeper's values, computed in the peer's dialect and in the network's default dialect."""
     drawn = values_in_dialect(network, network.blueprint.dialect)
     rows = []
     for peer, path in files.items():

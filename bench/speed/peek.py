@@ -74,7 +74,7 @@ def start_commands() -> Commands:
 
 
 def measure_inside(commands: Commands, rounds: int) -> dict[str, Any]:
-    """Run ``inside.py`` in a separate process, on the values that each peer writes in an additional run."""
+    """Run each peer once more to write its values, then run ``inside.py`` on those files in a separate process."""
     files = {peer: RESULTS / f"{peer}.npy" for peer in PEERS}
     for peer, path in files.items():
         processes.measure([*commands[peer], path])

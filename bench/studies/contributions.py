@@ -3,8 +3,8 @@
     python -m bench.studies.contributions [--photo examples/chelsea.jpg] [--weights bundled] [--cells 50] [--depth 1] [--off] [--peak]
 
 Takes random filters and cells of each convolution (with ``--peak``, the cell where the filter's value is greatest), and
-prints the greatest error of bias + Σ terms, relative to the sum of the terms' magnitudes. With ``--off``, it also sets
-the five greatest contributors of each filter to zero in the engine, and, in another run, five random contributors.
+prints the greatest error of bias + Σ terms, relative to the sum of the terms' magnitudes. With ``--off``, the
+engine also computes each value, in one batch, with the five greatest contributors set to zero and with five random ones.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ SWITCHED_OFF = 5
 class Case:
     """One filter at one cell.
 
-    ``error``: the error of the sum, relative to the magnitudes of the terms. ``off_error``: the same error for the
-    changes when contributors are switched off. ``magnitude``, ``positive`` and ``random``: the change of the value without the five
-    terms of the greatest magnitude (whose signs may cancel), without the five greatest positive terms, and without five
-    random terms.
+    ``error``: the error of the sum, relative to the magnitudes of the terms. ``off_error``: the greatest difference
+    between the measured change and the sum of the terms that were switched off, relative to the same magnitudes.
+    ``magnitude``, ``positive`` and ``random``: how far the value moves, in magnitude, when five terms are removed: the five
+    greatest in magnitude (which may partly cancel), the five greatest positive, or five random ones.
     """
 
     address: str

@@ -18,8 +18,8 @@ mean standard error in percentage points, and this error can only lower the meas
 
 The coverage is the share of folders whose interval contains the true accuracy.  The table shows the coverage of three intervals: one that counts all
 photos, one that uses the effective number of photos (Kish), and the interval that godeeper states, which also accounts for the
-dependence between folds.  The last columns are the 95 % interval of the third coverage, and the width of the stated interval in
-percentage points.
+dependence between folds.  The last columns are the 95 % confidence interval for the coverage of the stated interval, the
+mean width of the stated interval in percentage points, and the number of folders.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Tags = dict[int, tuple[int, ...]]
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """The byte order, and whether it is a BigTIFF; the properties are ``struct`` formats."""
+    """A TIFF's byte order, and whether the file is a BigTIFF; the properties are ``struct`` formats."""
 
     order: str
     big: bool

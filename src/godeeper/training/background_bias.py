@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..wording import first_of
+from ..wording import count_of, first_of
 from .folds import Ints
 from .targets import Targets
 
@@ -44,7 +44,11 @@ def remarks(biased: Sequence[BiasedClass]) -> tuple[str, ...]:
     """One line that names these classes; empty if there are none."""
     if not biased:
         return ()
-    which = first_of([f"{one.label!r} ({one.right} of {one.photos}, {one.wrong} false positives)" for one in biased], 3)
+    named = [
+        f"{one.label!r} ({one.right} of {count_of(one.photos, 'photo')} correct, {count_of(one.wrong, 'false positive')})"
+        for one in biased
+    ]
+    which = first_of(named, 3)
     return (
         (
             f"class{'es' * (len(biased) > 1)} {which} can be predicted from the colours along the photos' edges alone: "

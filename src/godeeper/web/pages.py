@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     )
 
 
-SORTS = (("number", "the order of the filters' numbers"), ("strength", STRENGTH), ("selectivity", SELECTIVITY))
+SORTS = (("number", "by filter number"), ("strength", STRENGTH), ("selectivity", SELECTIVITY))
 """Each order of filters in ``peek.statistics.ORDERS``, with its meaning."""
 
 
@@ -167,12 +167,12 @@ def templates() -> Environment:
 
 @pass_context  # otherwise Jinja would evaluate the filter only once, at compile time, if the path is constant
 def mounted(_: Context, path: str) -> str:
-    """The Jinja filter ``at``: the URL path of a path within the page."""
+    """The Jinja filter ``at``: prefixes a path with the mount path; see ``http.root.at``."""
     return at(path)
 
 
 def site_of(network: Network, classifier: str | None, classes: tuple[str, ...], most_upload_bytes: int) -> SiteFacts:
-    """The data of all pages of a server."""
+    """The data that all pages of a server share."""
     return SiteFacts(
         version=__version__,
         network=display_name(network.blueprint.name),

@@ -208,6 +208,6 @@ def test_comparing_with_near_names_is_bounded() -> None:
 
 @pytest.mark.parametrize("wrong", [None, 5, b"mixed/join", 1.5, ["mixed/join", 5], {"mixed/join": 1}.values()])
 def test_addresses_that_are_not_text(wrong: object) -> None:
-    """An address that is not a string is refused in one line."""
+    """An address that is not a string is refused with a one-line error."""
     with pytest.raises(AddressError, match="is not an address: expected text"):
         resolve(NETWORK, wrong)  # type: ignore[arg-type]  # the test passes a wrong type on purpose

@@ -19,7 +19,7 @@ from godeeper.errors import AmbiguousAddress, OptionError, UnknownAddress, Unkno
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "googlenet_torchvision_shapes.json"
 SIZES = (224, 97, 15)
-"""Input sizes: the paper's, a size with odd grids, where pools extend beyond the border, and torchvision's smallest."""
+"""Input sizes: the paper's; one with odd grids, so that pools extend beyond the border; and the smallest that torchvision accepts."""
 
 TABLE_1 = {
     "3a": (256, 28), "3b": (480, 28),
@@ -107,7 +107,7 @@ def test_parameters(dialect: str, with_heads: int, without: int) -> None:
 
 
 def test_torchvision_edits() -> None:
-    """The release of torchvision has batch normalisation instead of response normalisation, and 3x3 where the paper has 5x5."""
+    """In torchvision's version, batch normalisation replaces local response normalisation, and 5x5 kernels are 3x3."""
     ops = [site.op for site in sites(in_dialect(GOOGLENET, "torchvision")) if site.op]
     convs = [op for op in ops if isinstance(op, Conv)]
     assert not [op for op in ops if isinstance(op, Norm)]
@@ -209,7 +209,7 @@ def test_recorded_shapes(size: int) -> None:
 
 @pytest.mark.peers
 def test_counted_parameters() -> None:
-    """The network of torchvision has as many parameters as its dialect of the blueprint."""
+    """The network in torchvision has as many parameters as the blueprint in torchvision's dialect."""
     counted = sum(parameter.numel() for parameter in torchvision_googlenet().parameters())
     assert cost.parameters(in_dialect(GOOGLENET, "torchvision")) == counted
 

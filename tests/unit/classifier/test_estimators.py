@@ -1,4 +1,4 @@
-"""Estimators over photos: scikit-learn's tools accept them, and each photo is computed once."""
+"""Estimators over photos: scikit-learn's tools accept them, and the features of each photo are computed only once."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_data_frame(fitted: PhotoClassifier, data: tuple[list[str], list[str]]
 
 @pytest.mark.parametrize("wrong", ["a.jpg", np.zeros((3, 2)), np.array([["a", "b"]]), 3, np.zeros((9, 9, 3), np.uint8)])
 def test_input_that_is_not_several_photos(fitted: PhotoClassifier, wrong: Any) -> None:
-    """One photo, a table of numbers and two columns are refused in one line."""
+    """A single photo, a table of numbers and two columns are refused with a one-line error."""
     for ask in (
         fitted.predict,
         lambda each: PhotoFeatures(FIRST).fit(each),
@@ -178,7 +178,7 @@ def test_a_photo_that_cannot_be_read(
 
 
 def test_each_photo_is_computed_once(data: tuple[list[str], list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search over regularisation strengths fits many times, and the network computes no photo twice."""
+    """A search over regularisation strengths fits many times, but the network runs only once per photo."""
     computed: list[int] = []
     forward = Forward.__call__
 
@@ -262,7 +262,7 @@ API = [
     "check_set_params",
     "check_mixin_order",
 ]
-"""scikit-learn's checks that apply only to tables of numbers, and not to photos."""
+"""scikit-learn's checks that also apply to estimators of photos; its other checks need tables of numbers."""
 
 
 @pytest.mark.parametrize("check", API)

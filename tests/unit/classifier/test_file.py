@@ -1,4 +1,4 @@
-"""Classifiers on disk: nothing is lost, and a damaged file is refused in one line."""
+"""Classifiers on disk: nothing is lost, and a damaged file is refused with a one-line error."""
 
 from __future__ import annotations
 
@@ -332,7 +332,7 @@ def test_json_that_is_too_deep(made: Classifier, tmp_path: Path) -> None:
 
 
 def test_mangled_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of thousands of faulty files is refused in one line or gives a classifier that works."""
+    """Each of thousands of faulty files is refused with a one-line error or gives a classifier that works."""
     monkeypatch.setattr(module, "find", cache(find))  # the same weights every time
     payload, path = mangled.whole(), tmp_path / "x.godeeper"
     assert mangled.outcome(lambda: read(payload, path)) is None

@@ -165,6 +165,6 @@ def test_clear_leaves_weights_alone(folder: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("size", ["much", "-1", "1XB", "5 K", "", "9" * 400 + "GB", "٣MB", "1_0MB"])
 def test_invalid_sizes(size: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An invalid size is refused in one line that shows a valid one."""
+    """An invalid size is refused with a one-line error that shows a valid one."""
     assert main(["cache", "trim", f"--to={size}"]) == 2
     assert "such as 500MB" in capsys.readouterr().err

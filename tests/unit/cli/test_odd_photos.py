@@ -86,7 +86,7 @@ SINGLE = ("peek", "poster", "map", "classify", "explain", "embed")
 def test_pipes_devices_and_sockets_are_refused_at_once(
     command: str, unreadable: Path, cars: Path, tmp_path: Path, run: Run
 ) -> None:
-    """Pipes, devices and sockets that are passed as PHOTO are refused in one line."""
+    """Pipes, devices and sockets that are passed as PHOTO are refused with a one-line error."""
     places = {"photo": unreadable, "out": tmp_path, "cars": cars}
     code, out, err = run(*(word.format(**places) for word in COMMANDS[command]))
     assert code == 2

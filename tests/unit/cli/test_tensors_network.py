@@ -26,7 +26,7 @@ def test_json(capsys: pytest.CaptureFixture[str], network: str, pattern: str, co
 
 
 def test_unknown_network(capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown network is refused in one line that lists the known ones."""
+    """An unknown network is refused with a one-line error that lists the known ones."""
     assert main(["tensors", "--network", "vgg"]) == 2
     expected = "godeeper: unknown network 'vgg': expected one of googlenet, inception_v3, inception_v4\n"
     assert capsys.readouterr().err == expected

@@ -130,7 +130,7 @@ def test_a_closed_pipe_is_not_an_error(command: str, folder: Path, tmp_path: Pat
 
 
 def test_standard_input_that_is_closed(folder: Path, tmp_path: Path) -> None:
-    """With standard input closed, the photo ``-`` is refused in one line."""
+    """With standard input closed, the photo ``-`` is refused with a one-line error."""
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m godeeper peek - conv --out {tmp_path} <&-"],
         capture_output=True, text=True, timeout=60, check=False,

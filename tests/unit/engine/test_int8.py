@@ -140,7 +140,7 @@ def test_calibrating_without_photos(net: Network) -> None:
     ],
 )
 def test_a_damaged_record_is_refused(changes: dict[str, object], reason: str) -> None:
-    """A record with another format or invalid ranges is refused in one line."""
+    """A record with another format or invalid ranges is refused with a one-line error."""
     with pytest.raises(WeightsError, match=reason) as error:
         from_record(record().record | changes)
     assert "\n" not in str(error.value)

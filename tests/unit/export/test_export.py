@@ -221,7 +221,7 @@ def test_every_combination(
     engine: str,
     target: str,
 ) -> None:
-    """For each precision, engine and target, the export has a certificate that names the engine, or is refused in one line."""
+    """For each precision, engine and target, the export has a certificate that names the engine, or is refused with a one-line error."""
     for package in {engine, target} & {"openvino", "torch"}:
         pytest.importorskip(package)
     calibration = load(precision=precision).calibration

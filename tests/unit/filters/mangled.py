@@ -70,7 +70,7 @@ def mangled(content: bytes, seed: int) -> bytes:
 
 
 def outcome(path: Path) -> str:
-    """Return "" if an index is refused in one line or its filters can be written as JSON, and otherwise the fault."""
+    """Return "" if an index is refused with a one-line error or its filters can be written as JSON, and otherwise the fault."""
     try:
         index = read_index(path)
         for address in ADDRESSES:

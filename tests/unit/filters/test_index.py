@@ -302,7 +302,7 @@ def test_numbers_that_mean_nothing(built: Indexed, tmp_path: Path, name: str, va
 
 
 def test_mangled_indexes(built: Indexed, tmp_path: Path) -> None:
-    """An index with random faults is refused in one line, or its filters can be read."""
+    """An index with random faults is refused with a one-line error, or its filters can be read."""
     wrong = []
     for seed in range(200):
         path = tmp_path / f"{seed}.index"

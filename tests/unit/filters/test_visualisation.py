@@ -320,7 +320,7 @@ def test_a_transparent_picture_has_the_value_that_it_states(tmp_path: Path, net:
 def test_directions_that_do_not_exist(
     arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A direction that does not exist is refused in one line, and nothing is written."""
+    """A direction that does not exist is refused with a one-line error, and nothing is written."""
     file, out = tmp_path / "my.godeeper", tmp_path / "wanted"
     handmade().save(file)
     given = [each.replace("{file}", str(file)) for each in arguments]

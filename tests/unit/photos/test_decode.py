@@ -1,4 +1,4 @@
-"""Decoding: unusual photos are repaired with a note, and unusable ones are refused in one line."""
+"""Decoding: unusual photos are repaired with a note, and unusable ones are refused with a one-line error."""
 
 from __future__ import annotations
 

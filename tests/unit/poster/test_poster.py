@@ -160,7 +160,7 @@ def test_the_dzi(poster: Poster) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (256, 256), (257, 3), (700, 1021), (5, 600)])
 def test_each_level_is_half_of_the_next(tmp_path: Path, size: tuple[int, int]) -> None:
-    """For any size and any order of rows, a level is the next larger level averaged over 2 x 2 pixels."""
+    """For any size, with rows added in strips, each level is the next larger level averaged over 2 x 2 pixels."""
     width, height = size
     pixels = np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)
     with Pyramid(tmp_path / "files", width, height) as pyramid:

@@ -62,7 +62,7 @@ def test_the_sum_is_that_of_the_library(client: Client, chelsea: Path, depth: in
     ],
 )
 def test_what_cannot_be_summed(client: Client, query: str, said: str) -> None:
-    """A cell or a depth that does not exist is refused in one line."""
+    """A cell or a depth that does not exist is refused with a one-line error."""
     response = client.get(f"{SUM}?{query}")
     assert response.status == 422
     assert said in response.json["error"]
@@ -197,7 +197,7 @@ def test_a_visualisation_stops_with_its_client(index: ServedIndex) -> None:
 
 @pytest.mark.parametrize(("address", "said"), [("pool", "a pool"), ("softmax/logits", "no classifier to look at")])
 def test_what_cannot_be_visualised(client: Client, address: str, said: str) -> None:
-    """A filter that cannot be visualised is refused in one line."""
+    """A filter that cannot be visualised is refused with a one-line error."""
     response = client.get(f"/api/filters/{address}/0/visualisation/progress")
     assert response.status in (404, 422)
     assert said in response.json["error"]

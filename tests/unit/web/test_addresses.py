@@ -59,7 +59,7 @@ def test_patterns_do_not_stop_the_page(pattern: str, client: Client, chelsea: Pa
 
 
 def test_slices_in_requests(client: Client) -> None:
-    """Long and damaged channel slices are refused in one line."""
+    """Long and damaged channel slices are refused with a one-line error."""
     for channels in ("0:999999999999999", "9" * 5000, ",".join("1" * 3000), "", "3:1", "-1", "1e3"):
         answer = client.get(f"/api/tensors?pattern={quote(f'mixed/join[{channels}]', safe='')}")
         assert answer.status == 422, channels

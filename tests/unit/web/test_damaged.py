@@ -24,7 +24,7 @@ HALF = {
     "in a response": f"GET {LARGE} HTTP/1.1\r\n{CHUNKED}\r\n",
     "in a stream": f"GET /api/photos/demo/progress HTTP/1.1\r\n{CHUNKED}\r\n",
 }
-"""Name -> a request whose response begins before its body is complete."""
+"""Name -> a request that the server starts to answer before the request body is complete."""
 
 
 @pytest.mark.parametrize("kind", HALF)
@@ -45,7 +45,7 @@ def test_a_damaged_body_after_the_response_began(
 def test_a_damaged_chunk_after_a_damaged_form(
     served: Served, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An invalid form in one chunk and an invalid next chunk give one response, and nothing is printed."""
+    """An invalid form in one chunk, followed by an invalid chunk, gets only one response, and nothing is printed."""
     with connect(served) as connection:
         connection.sendall(request_head(served.port, "Transfer-Encoding: chunked") + b"5\r\nabc\r\n0\r\n\r\n")
         assert received(connection).count(b"HTTP/1.1") == 1

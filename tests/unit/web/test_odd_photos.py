@@ -15,7 +15,7 @@ EPS = ROOT / "tests" / "data" / "photos" / "eps_named.jpg"
 
 
 def test_the_page_starts_no_program(ghostscript: Path, client: Client) -> None:
-    """An upload of PostScript is refused in one line that contains no local path, and no program is started."""
+    """An upload of PostScript is refused with a one-line error that contains no local path, and no program is started."""
     answer = client.send([("photo", "cat.jpg", EPS.read_bytes())])
     assert answer.status == 422
     assert "PostScript" in answer.text

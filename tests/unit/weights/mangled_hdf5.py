@@ -118,7 +118,7 @@ def warm_up(path: Path) -> None:
 
 
 def outcomes(seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
-    """Yield (seed, outcome) of each file; an empty outcome means that the file is read or refused in one line."""
+    """Yield (seed, outcome) of each file; an empty outcome means that the file is read or refused with a one-line error."""
     # each fork ends with os._exit, so it does not matter that it lacks NumPy's threads
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +132,7 @@ def outcomes(seeds: Iterable[int]) -> Iterator[tuple[int, str]]:
 
 
 def main(first: int, cases: int) -> dict[str, list[int]]:
-    """Return fault -> seeds of the files; files that are read or refused in one line are left out."""
+    """Return fault -> seeds of the files; files that are read or refused with a one-line error are left out."""
     found: dict[str, list[int]] = {"wrong": [], "endless": [], "crashed": []}
     for seed, kind in outcomes(range(first, first + cases)):
         if kind:

@@ -73,7 +73,7 @@ SAMPLE = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "conv/batchnorm/gam
 def test_no_damage_is_more_than_one_line(
     kind: str, torch_file: Any, safetensors_file: Any, graph_file: Any, tfjs_files: Any
 ) -> None:
-    """A file with random bytes changed, added or removed is read, or refused in one line."""
+    """A file with random bytes changed, added or removed is read, or refused with a one-line error."""
     writers: dict[str, Callable[[], Path]] = {
         "torch": lambda: torch_file(SAMPLE),
         "legacy": lambda: torch_file(SAMPLE, legacy=True),

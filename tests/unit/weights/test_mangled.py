@@ -1,4 +1,4 @@
-"""Damaged and hostile weights files are refused in one line, with bounded time and memory."""
+"""Damaged and hostile weights files are refused with a one-line error, with bounded time and memory."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_other_content_is_listed_and_skipped(
 def test_further_layers_are_another_network(
     network: Any, torch_file: Write, layers: dict[str, Any], named: str
 ) -> None:
-    """Layers that Inception does not have are refused by name, and --which selects the network without these layers."""
+    """A file with layers that Inception does not have is refused, and the error names them; --which selects the network without them."""
     path = torch_file(network | {name: values.astype(np.float32) for name, values in layers.items()})
     with pytest.raises(WeightsError, match=rf"layers that Inception does not have \(.*{named}.*--which network"):
         add(path)

@@ -65,7 +65,7 @@ def test_bfloat16_is_widened_exactly(torch_file: Callable[..., Path]) -> None:
     ids=["system", "eval", "open", "mkdir"],
 )
 def test_code_in_a_pickle_is_not_run(tmp_path: Path, wrap: Any, call: tuple[Any, ...]) -> None:
-    """A pickle that would create a file is refused by name, and the file does not exist."""
+    """A pickle that would create a file is refused with one line that names the function, and the file is not created."""
     planted = tmp_path / "planted"
     function, *arguments = call
     payload = {"a": Plant(function, *(argument.format(str(planted)) for argument in arguments))}
@@ -78,7 +78,7 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, wrap: Any, call: tuple[Any,
 
 
 def test_the_planted_payload_would_have_worked(tmp_path: Path) -> None:
-    """An ordinary unpickler does run the payload of the previous test, so that test can fail."""
+    """An ordinary unpickler does run this payload, which proves that the previous test is able to fail."""
     planted = tmp_path / "planted"
     pickle.loads(pickle.dumps(Plant(os.mkdir, str(planted)), protocol=2))  # noqa: S301 (the test's own, harmless pickle)
     assert planted.is_dir()
@@ -96,7 +96,7 @@ def test_the_planted_payload_would_have_worked(tmp_path: Path) -> None:
     ids=["globals", "dotted", "getattr", "other-torch", "inst"],
 )
 def test_only_what_is_listed_can_be_named(tmp_path: Path, code: bytes) -> None:
-    """Attributes of allowed names, other functions and the oldest call opcode are refused."""
+    """A pickle is refused if it uses an attribute of an allowed name, any function that is not listed, or the old call opcode INST."""
     with pytest.raises(WeightsError, match="was not run"):
         read_foreign(zipped(tmp_path / "x.pth", code))
 
@@ -176,7 +176,7 @@ def test_a_window_beyond_its_storage_is_refused(tmp_path: Path, torch_file: Call
 
 
 def test_a_torchscript_archive_is_refused(tmp_path: Path) -> None:
-    """An archive that contains code is refused by name."""
+    """An archive that contains code is refused, and the error calls it a TorchScript archive."""
     path = tmp_path / "script.pt"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("m/data.pkl", b"\x80\x02}.")

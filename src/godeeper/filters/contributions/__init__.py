@@ -1,1 +1,1 @@
-"""Contributions: the value of a filter at a cell as a sum over earlier filters, and the later filters that read a filter."""
+"""Contributions: a filter's value at one cell as a sum over earlier filters.  Listeners: the later filters that read a filter."""

@@ -73,7 +73,10 @@ class Back:
         return level
 
     def next(self, level: Level) -> Level:
-        """The next level back: where its ReLU is active, each convolution in ``level.reads`` is replaced by its sum."""
+        """One level further back.
+
+        Each convolution in ``level.reads`` is replaced, at the cells where its ReLU is active, by the weighted sum of its inputs.
+        """
         later = Level({}, level.bias, level.depth + 1, level.crossed_norm)
         for index, patch in self.convolutions(level.reads, later).items():
             site = self.sites[index]

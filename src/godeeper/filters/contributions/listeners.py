@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Listener:
-    """A later filter that reads a filter, through concatenations and pools but no other convolution.
+    """A later filter that reads a filter, through concatenations, pools and normalisations, but no other convolution.
 
     ``weight``: the Euclidean norm of the listener's weights on the filter, after multiplication by the scale of batch
     normalisation.  ``value``: the filter's contribution with the greatest magnitude on this photo.  ``cell``: (row, column) of
-    this contribution in the listener's map.  The decomposition of the listener's value at this cell has a term of this value.
+    this contribution in the listener's map.  Decomposing the listener at this cell gives a term for this filter that equals
+    ``value``.
     """
 
     site: Site
@@ -104,7 +105,10 @@ def carried(
 
 
 def heard(reader: Site, kernel: Doubles, plane: Floats) -> list[Listener]:
-    """A listener for each filter of a convolution; ``kernel``: the weights on ``plane`` (H, W), (filters, height, width)."""
+    """A listener for each filter of a convolution.
+
+    ``plane``: (H, W).  ``kernel``: (filters, height, width), the weights on it.
+    """
     _, rows, columns = reader.shape
     read = PaddedInput(conv_of(reader), (plane.shape[0], plane.shape[1]), (0, 0), (rows, columns))
     windows = read.columns(plane[None], 0).reshape(-1, rows * columns)  # (taps, cells)

@@ -75,7 +75,7 @@ class Patch:
 
 
 class PaddedInput:
-    """The padded input of a sliding operation, or the part of it that some of the outputs read.
+    """The padded input of a sliding-window operation, or only the region on which a block of its outputs depends.
 
     Args:
         op: the operation.
@@ -98,7 +98,7 @@ class PaddedInput:
 
     @classmethod
     def read_by(cls, outputs: Patch, op: Conv | Pool, grid: Grid) -> PaddedInput:
-        """The part of the input that the outputs in a patch read."""
+        """The region of the input on which the outputs in a patch depend."""
         _, height, width = outputs.values.shape
         return cls(op, grid, (outputs.top, outputs.left), (height, width))
 

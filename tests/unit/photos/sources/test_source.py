@@ -406,7 +406,7 @@ def test_other_files(tmp_path: Path, name: str, reason: str) -> None:
 
 
 def test_fuzzed_lists_and_zips(tmp_path: Path) -> None:
-    """Damaged zips are read or refused in one line, with no other exception and no files left."""
+    """Damaged zips are read or refused with a one-line error, with no other exception and no files left."""
     tree(tmp_path / "photos", "cat/1.png", "dog/2.png")
     good = zipped(tmp_path / "good.zip", tmp_path / "photos").read_bytes()
     text = b'path,label,group,split\nphotos/cat/1.png,cat,"a ""b""",train\r\nphotos/dog/2.png;dog;;\n'
