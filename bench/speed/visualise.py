@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=2, help="number of filters per tensor (default: 2)")
     options = parser.parse_args()
     network = godeeper.load()
-    photos = photos_from(network.weights, None)
+    photos = photos_from(network, None)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=["fourier", "phase"])
     options = parser.parse_args()
     network = godeeper.load()
-    photos = photos_from(network.weights, options.index, options.photos)
+    photos = photos_from(network, options.index, options.photos)
     rows = []
     for address in TENSORS:
         count = resolve_one(network.blueprint, address).site.shape[0]

@@ -329,7 +329,7 @@ class Network:
 
         Raises:
             AddressError: the address does not name one filter of a convolution.
-            IndexFileError: the index cannot be read, or was made with other weights.
+            IndexFileError: the index cannot be read, or was made with other weights or another preprocessing.
             PhotoError: a photo cannot be read, has moved, or has changed since it was indexed.
 
         >>> import tempfile
@@ -338,12 +338,13 @@ class Network:
         >>> net.account("mixed/join[86]", index).names  # a few photos are too few for a name
         ()
         """
-        from .filters.account import account_of, check_weights
+        from .filters.account import account_of
         from .filters.index import read_index
         from .filters.index_folder import folder_of
 
         opened = read_index(index) if isinstance(index, (str, Path)) else index
-        check_weights(opened, self.weights)
+        opened.check_weights(self.weights)
+        opened.check_preprocessing(self.preprocess)
         return account_of(opened, address, photos or folder_of(opened.path), self, photo)
 
     def gradient(self, photo: PhotoSource, address: str, *, wrt: str = "Mul") -> NDArray[np.float32]:
@@ -427,7 +428,7 @@ class Network:
         from .filters.visualisation.visualise import Settings, visualise
 
         chosen, tensor = Settings(**settings), resolve_one(self.blueprint, address)
-        return visualise(self, tensor, chosen, photos_from(self.weights, index))
+        return visualise(self, tensor, chosen, photos_from(self, index))
 
     def classify(self, photo: PhotoSource, *, top: int = 5) -> tuple[Guess, ...]:
         """The ``top`` classes that the weights' own classifier predicts for a photo, most likely first.

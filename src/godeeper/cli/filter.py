@@ -128,7 +128,7 @@ def whole_page(
         shown = photo if photo is not None or best is None else decode(paths[best.name])
         found = None if shown is None else contributions(network, shown, tensor.address)
         with counter("steps") as progress:
-            photos = photos_from(network.weights, options.index, folder if options.index else None)
+            photos = photos_from(network, options.index, folder if options.index else None)
             (wanted,) = visualise(network, tensor, Settings(), photos, progress)
         name = "the sample pictures" if options.index is None else options.index.name
         parts = Parts(
@@ -140,7 +140,6 @@ def whole_page(
 def network_of(index: FilterIndex, options: argparse.Namespace) -> Network | None:
     """The index's network, or None if nothing is computed; raises ``IndexFileError`` for weights other than the index's."""
     from ..engine.prefix_cache import prefix_store
-    from ..filters.account import check_weights
     from ..network import load
     from ..weights.registry import find
 
@@ -148,10 +147,16 @@ def network_of(index: FilterIndex, options: argparse.Namespace) -> Network | Non
     if not needed and options.weights is None:
         return None
     weights = find(options.weights or index.origin.weights)
-    check_weights(index, weights)
+    index.check_weights(weights)
     if not needed:
         return None
-    return load(weights=options.weights or index.origin.weights, engine=options.engine, prefixes=prefix_store())
+    return load(
+        weights=options.weights or index.origin.weights,
+        engine=options.engine,
+        fit=index.fitting.fit,
+        filter=index.fitting.filter,
+        prefixes=prefix_store(),
+    )
 
 
 def print_text(account: Account) -> None:

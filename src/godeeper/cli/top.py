@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from ..blueprint.address import Tensor
     from ..filters.activations import TopPhotos
-    from ..filters.index import FilterIndex
     from ..network import Network
     from ..outputs import Outputs
     from ..photos.named import NamedPhoto, PhotoPath
@@ -113,10 +112,12 @@ def looked_up(options: argparse.Namespace) -> int:
     from ..filters.index import read_index
     from ..filters.index_folder import folder_of
     from ..filters.lookup import look_up
+    from ..weights.registry import find
 
     from_sample = is_sample(options.place)
     index = read_index(sample.INDEX if from_sample else options.place)
-    check_weights(index, options.weights)
+    if options.weights is not None:
+        index.check_weights(find(options.weights))
     tensor = resolve_one(index.blueprint, options.address)
     folder = options.photos or (sample.PICTURES if from_sample else folder_of(index.path))
     found = look_up(index, tensor, min(USUAL, index.most) if options.top is None else options.top, folder)
@@ -170,21 +171,6 @@ def is_unchanged(path: PhotoPath, sha256: str) -> bool:
         return hashlib.sha256(read_photo(path)).hexdigest() == sha256
     except PhotoError:
         return False
-
-
-def check_weights(index: FilterIndex, asked: str | None) -> None:
-    """Raise ``IndexFileError`` if the index was made with other weights than the requested ones."""
-    if asked is None:
-        return
-    from ..errors import IndexFileError
-    from ..weights.registry import find
-
-    weights = find(asked)
-    if weights.sha256 != index.origin.weights_sha256:
-        raise IndexFileError(
-            f"{index.path}: made with weights {index.origin.weights!r}, not with {weights.name!r}; "
-            f"remove --weights, or make an index with: godeeper index FOLDER --weights {asked} --out FILE.index"
-        )
 
 
 def with_pictures(outputs: Outputs, folder: Path, filters: Sequence[TopPhotos]) -> list[dict[str, Any]]:

@@ -158,7 +158,7 @@ def run_filters(options: argparse.Namespace, settings: Settings) -> int:
     network = load(weights=options.weights)
     tensor = resolve_one(network.blueprint, options.address)
     numbers = checked(network, tensor)
-    photos = photos_from(network.weights, options.index, options.photos)
+    photos = photos_from(network, options.index, options.photos)
     inputs = [each for each in (options.index,) if each is not None]
     with Outputs(force=options.force, inputs=inputs) as outputs:
         names = [

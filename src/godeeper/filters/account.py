@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import IndexFileError
 from .contributions.target import target_of
 from .index import IndexedPhoto
 from .names.naming import Name, names_of, tests_of
@@ -17,7 +16,6 @@ from .names.naming import Name, names_of, tests_of
 if TYPE_CHECKING:
     from ..photos.decode import PhotoSource
     from ..provenance import Provenance
-    from ..weights.file import WeightsFile
     from .contributions.decompose import PhotoNetwork
     from .index import FilterIndex, IndexedFilter
     from .names.colour_or_shape import ColourOrShape
@@ -96,17 +94,6 @@ def photo_record(photo: IndexedPhoto) -> dict[str, Any]:
         "row": photo.row,
         "column": photo.column,
     }
-
-
-def check_weights(index: FilterIndex, weights: WeightsFile) -> None:
-    """Raise ``IndexFileError`` unless the index was made with these weights."""
-    made_with = index.origin.weights
-    if weights.sha256 != index.origin.weights_sha256:
-        other = " (a file with the same name and other values)" if weights.name == made_with else ""
-        raise IndexFileError(
-            f"{index.path}: made with weights {made_with!r}{other}, not with {weights.name!r}; "
-            f"make an index with: godeeper index FOLDER --weights {weights.name} --out FILE.index"
-        )
 
 
 def account_of(

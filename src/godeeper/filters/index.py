@@ -52,6 +52,8 @@ from ..provenance import Provenance
 if TYPE_CHECKING:
     from ..blueprint.address import Tensor
     from ..blueprint.ops import Blueprint
+    from ..photos.preprocess import Preprocess
+    from ..weights.file import WeightsFile
 
 MAGIC = b"godeeper index 1\n"
 START = len(MAGIC) + 32 + 8
@@ -154,6 +156,24 @@ class FilterIndex:
                 whole *= side
             if facts["shape"] != shape or self.array(name).itemsize * whole != length:
                 raise ValueError(name)
+
+    def check_weights(self, weights: WeightsFile) -> None:
+        """Raise ``IndexFileError`` unless the index was made with these weights."""
+        made_with = self.origin.weights
+        if weights.sha256 != self.origin.weights_sha256:
+            other = " (a file with the same name and other values)" if weights.name == made_with else ""
+            raise IndexFileError(
+                f"{self.path}: made with weights {made_with!r}{other}, not with {weights.name!r}; "
+                f"make an index with: godeeper index FOLDER --weights {weights.name} --out FILE.index"
+            )
+
+    def check_preprocessing(self, preprocess: Preprocess) -> None:
+        """Raise ``IndexFileError`` unless the index was made with this preprocessing."""
+        if self.origin.preprocessing != preprocess.summary:
+            raise IndexFileError(
+                f"{self.path}: made with the preprocessing {self.origin.preprocessing!r}, not with {preprocess.summary!r}; "
+                "load the network with that preprocessing, or make the index again"
+            )
 
     def array(self, name: str) -> Any:
         """An array as a flat ``memoryview``."""

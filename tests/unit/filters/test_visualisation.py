@@ -20,6 +20,7 @@ from tests.unit.web.conftest import handmade
 import godeeper
 from godeeper import Network
 from godeeper.cli.main import main
+from godeeper.errors import IndexFileError
 from godeeper.filters.visualisation.ascent import difference, strongest
 from godeeper.filters.visualisation.directions import visualise_sum
 from godeeper.filters.visualisation.photos import photos_of, unchanged
@@ -348,3 +349,33 @@ def test_photos_of_an_index_are_read_from_a_zip_too(tmp_path: Path, net: Network
     lost = [each.name for each in photos_of(index, tensor, folder) if each.data is None]
     assert sorted(lost) == ["noise/0.png", "noise/1.png"]
     assert unchanged(folder, "../my.index", hashlib.sha256((tmp_path / "my.index").read_bytes()).hexdigest()) is None
+
+
+def test_an_index_of_another_preprocessing_is_refused(tmp_path: Path) -> None:
+    """Values of cropped and of squashed photos are never compared; without an index of its own, such a network has no photos."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 90, 3), np.uint8)).save(folder / "noise.png")
+    cropping = godeeper.load(fit="crop")
+    index = cropping.index(folder, tmp_path / "my.index")
+    net = godeeper.load()
+    for work in (
+        lambda: net.visualise("conv[3]", index=index.path, steps=1),
+        lambda: net.account("conv[3]", index),
+    ):
+        with pytest.raises(IndexFileError, match="made with the preprocessing 'crop to 299 x 299"):
+            work()
+    assert cropping.visualise("conv[3]", index=index.path, steps=1)[0].best_photo is not None
+    assert cropping.visualise("conv[3]", steps=1)[0].best_photo is None
+
+
+def test_the_account_of_an_index_uses_its_preprocessing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``godeeper filter`` computes a photo's value with the index's preprocessing, so it equals the indexed one."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    photo = folder / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 90, 3), np.uint8)).save(photo)
+    godeeper.load(fit="crop").index(folder, tmp_path / "my.index")
+    assert main(["filter", "conv[3]", "--index", str(tmp_path / "my.index"), "--photo", str(photo), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["on_photo"]["value"] == pytest.approx(record["top"][0]["value"], rel=1e-5)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from ...errors import PhotoError
+from ...errors import IndexFileError, PhotoError
 from ...photos.opening import read_photo
 from ...photos.sources.zip_archive import read_member
-from ..account import check_weights
 from ..index import FilterIndex, read_index
 from ..index_folder import folder_of
 from ..sample import INDEX, PICTURES
@@ -18,28 +17,40 @@ from .visualise import RealPhoto
 
 if TYPE_CHECKING:
     from ...blueprint.address import Tensor
+    from ...photos.preprocess import Preprocess
     from ...weights.file import WeightsFile
 
 LARGEST_MEMBER = 1 << 30  # bytes of a photo in a zip
 
 
+class IndexedNetwork(Protocol):
+    """The parts of a ``Network`` that an index must match."""
+
+    weights: WeightsFile
+    preprocess: Preprocess
+
+
 def photos_from(
-    weights: WeightsFile, index: str | Path | None, folder: str | Path | None = None
+    network: IndexedNetwork, index: str | Path | None, folder: str | Path | None = None
 ) -> Callable[[Tensor], Sequence[RealPhoto]]:
     """A function that returns the photos of a filter.
 
     Args:
-        weights: the weights that the index must have been made with.
-        index: the index's file; None for the sample pictures' index, or no photos if it was made with other weights.
+        network: the network that the index must have been made with.
+        index: the index's file; None for the sample pictures' index, or no photos if it was made with another network.
         folder: the current folder of the photos, or their zip; None for the stored place.
 
     Raises:
-        IndexFileError: the index is damaged, or made with other weights.
+        IndexFileError: the index is damaged, or made with other weights or another preprocessing.
     """
     opened = read_index(INDEX if index is None else index)
-    if index is None and opened.origin.weights_sha256 != weights.sha256:
-        return lambda _tensor: ()
-    check_weights(opened, weights)
+    try:
+        opened.check_weights(network.weights)
+        opened.check_preprocessing(network.preprocess)
+    except IndexFileError:
+        if index is None:
+            return lambda _tensor: ()
+        raise
     place = Path(folder) if folder is not None else (PICTURES if index is None else folder_of(opened.path))
     return lambda tensor: photos_of(opened, tensor, None if place is None else Path(place))
 

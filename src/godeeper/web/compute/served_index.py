@@ -179,14 +179,5 @@ def crop_of(photo: StoredPhoto, activation: TopActivation) -> bytes:
 
 def check_network(index: FilterIndex, network: Network) -> None:
     """Raise ``IndexFileError`` unless an index was made with the weights and the preprocessing of a network."""
-    origin = index.origin
-    if origin.weights_sha256 != network.weights.sha256:
-        raise IndexFileError(
-            f"{index.path}: made with weights {origin.weights!r}, but weights {network.weights.name!r} are served; "
-            f"make an index with: godeeper index FOLDER --weights {network.weights.name} --out FILE.index"
-        )
-    if origin.preprocessing != network.preprocess.summary:
-        raise IndexFileError(
-            f"{index.path}: made with the preprocessing {origin.preprocessing!r}, but {network.preprocess.summary!r} is served; "
-            "leave out --index"
-        )
+    index.check_weights(network.weights)
+    index.check_preprocessing(network.preprocess)
