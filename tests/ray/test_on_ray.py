@@ -155,11 +155,18 @@ def test_the_driver_is_stopped(many: tuple[Path, bytes], tmp_path: Path, number:
     command = ["embed", str(folder), "--features", ADDRESS, "--out"]
     assert not kept()
     python = [sys.executable, "-m", "godeeper", *command, str(there), "--on", "ray"]
-    with subprocess.Popen(python, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        wait_for(lambda: bool(kept()), process)
-        assert process.poll() is None, "the command ended before the signal was sent"
-        process.send_signal(number)
-        out, words = process.communicate(timeout=60)
+    for _ in range(
+        3
+    ):  # on a busy machine, Ray may deliver all chunks at once, and the command is done before it is stopped
+        with subprocess.Popen(
+            python, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+        ) as process:
+            wait_for(lambda: bool(kept()), process)
+            process.send_signal(number)
+            out, words = process.communicate(timeout=60)
+        if not there.exists():
+            break
+        there.unlink()
     assert (process.returncode, out) == ((130, b"") if number == signal.SIGINT else (-number, b""))
     assert words == (b"godeeper: stopped\n" if number == signal.SIGINT else b"")
     wait_for(lambda: not [line for line in descendants(process.pid) if "Agent" not in line])  # Ray's agents end later
