@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import re
-import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,34 +166,23 @@ def test_a_visualisation_is_made_with_progress_and_kept(client: Client, index: S
         assert events(another.client.get(f"{base}/progress").text) == [("done", {})]
 
 
+def follow(port: int, number: int, step: int) -> None:
+    """Follow a visualisation until it reports a step, then disconnect; each line must arrive within 30 seconds."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+        connection.request("GET", f"/api/filters/mixed/conv/{number}/visualisation/progress")
+        with connection.getresponse() as stream:
+            line = b" "
+            while f'"done": {step},'.encode() not in line:
+                line = stream.readline()
+                assert line, "the stream ended before that step"
+
+
 def test_a_visualisation_stops_with_its_client(index: ServedIndex) -> None:
     """If a client disconnects, its visualisation stops and the next job starts; the server also shuts down in time."""
     backend = Backend(godeeper.load().weights, godeeper.load().preprocess)
     with serving(backend, index=index, visualisations=Settings(steps=10_000)) as running:
-        import http.client
-
-        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
-        connection.request("GET", "/api/filters/mixed/conv/1/visualisation/progress")
-        response = connection.getresponse()
-        while b'"done": 1,' not in response.readline():
-            pass
-        response.close()
-        connection.close()
-        second = threading.Event()
-
-        def follow() -> None:
-            other = http.client.HTTPConnection("127.0.0.1", running.port, timeout=30)
-            other.request("GET", "/api/filters/mixed/conv/2/visualisation/progress")
-            stream = other.getresponse()
-            while b'"done": 2,' not in stream.readline():
-                pass
-            second.set()
-            other.close()
-
-        thread = threading.Thread(target=follow)
-        thread.start()
-        thread.join(30)
-        assert second.is_set()
+        follow(running.port, 1, 1)
+        follow(running.port, 2, 2)
 
 
 @pytest.mark.parametrize(("address", "said"), [("pool", "a pool"), ("softmax/logits", "no classifier to look at")])

@@ -24,7 +24,7 @@ HALF = {
     "in a response": f"GET {LARGE} HTTP/1.1\r\n{CHUNKED}\r\n",
     "in a stream": f"GET /api/photos/demo/progress HTTP/1.1\r\n{CHUNKED}\r\n",
 }
-"""Name -> a request that the server starts to answer before the request body is complete."""
+"""Requests by name.  The server responds to each before the request body is complete."""
 
 
 @pytest.mark.parametrize("kind", HALF)

@@ -17,10 +17,9 @@ from ...engine.plan import NETWORK_INPUT, Key, key_of, plan
 from ...errors import AddressError, OptionError
 from ...photos.decode import decode
 from ...png import encode_png
-from ...version import __version__
 from ..contributions.target import checked_cell
 from .ascent import Objective, ascend, ascend_mean
-from .visualise import Settings, Steps, before_relu, checked, checked_size, filter_of, in_bytes
+from .visualise import Settings, Steps, before_relu, checked, checked_size, filter_of, in_bytes, png_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,13 +60,7 @@ class Direction:
 
     def png(self) -> bytes:
         """The picture as a PNG, with its provenance in text chunks."""
-        texts = {
-            "Software": f"godeeper {__version__}",
-            "godeeper:visualisation": self.name,
-            "godeeper:value": f"{self.value:.6g}",
-            "godeeper:verdict": self.why,
-            "godeeper:settings": self.settings.summary,
-        }
+        texts = png_texts(self.name, self.value, self.why, self.settings)
         return encode_png(self.picture, texts | self.origin.png_chunks())
 
     def record(self, png: str | None = None) -> dict[str, Any]:

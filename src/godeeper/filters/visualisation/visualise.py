@@ -110,13 +110,8 @@ class Visualisation:
 
     def png(self) -> bytes:
         """The picture as a PNG, with its provenance and verdict in text chunks."""
-        texts = {
-            "Software": f"godeeper {__version__}",
-            "godeeper:visualisation": self.tensor.address,
-            "godeeper:value": f"{self.value:.6g}",
-            "godeeper:verdict": ("trusted: " if self.trusted else "not trusted: ") + self.why,
-            "godeeper:settings": self.settings.summary,
-        }
+        verdict = ("trusted: " if self.trusted else "not trusted: ") + self.why
+        texts = png_texts(self.tensor.address, self.value, verdict, self.settings)
         return encode_png(self.picture, texts | self.origin.png_chunks())
 
     def record(self, png: str | None = None) -> dict[str, Any]:
@@ -169,6 +164,17 @@ class Settings:
         varied = "" if self.varied == 1 else f", {self.varied} different pictures"
         transparent = ", transparent" if self.transparent else ""
         return f"{self.method}, {self.steps} steps, seed {self.seed}{cell}{varied}{transparent}"
+
+
+def png_texts(name: str, value: float, verdict: str, settings: Settings) -> dict[str, str]:
+    """The text chunks of a PNG: what the picture was made for, its value and verdict, and the settings."""
+    return {
+        "Software": f"godeeper {__version__}",
+        "godeeper:visualisation": name,
+        "godeeper:value": f"{value:.6g}",
+        "godeeper:verdict": verdict,
+        "godeeper:settings": settings.summary,
+    }
 
 
 def visualise(

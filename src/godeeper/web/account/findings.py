@@ -16,6 +16,7 @@ from ...filters.names.places import opened_photos
 from ...filters.visualisation.photos import photos_of
 from ...filters.visualisation.visualise import Settings, checked, filter_of, visualise
 from ...version import __version__
+from ..filter_index.handlers import NO_INDEX
 from ..http.errors import not_found
 from .trail import address_of
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from .record_types import NamesRecord, VisualisationRecord
 
 RECIPE = 1  # increase it when the same filter gets another result
-NO_INDEX = "no index of photos is served: start godeeper serve with --photos FOLDER or --index FILE.index"
 UNREADABLE = "names need all photos of the index, and one no longer exists or has changed: start godeeper serve with --photos FOLDER again"
 
 
@@ -90,7 +90,7 @@ def visualisation_task(
     one = Tensor(tensor.site, tensor.stage, (number,))
     checked(network, one)
     source = filter_of(network, one)
-    index = None if served is None else [served.index.sha256, served.folder is not None]
+    index = None if served is None else [served.index.sha256, str(served.folder)]  # the verdict needs the photos' files
     key = key_of(
         "visualisation",
         network.weights.sha256,

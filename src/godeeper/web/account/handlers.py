@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -73,7 +72,7 @@ async def visualisation_in_path(request: Request) -> Task:
 async def visualisation_result(request: Request) -> bytes:
     """The result of the visualisation in the path; raises ``RequestError`` if it has not been made."""
     task = await visualisation_in_path(request)
-    found = await asyncio.to_thread(state_of(request).backend.jobs.kept, task.key)
+    found = await state_of(request).backend.jobs.kept(task.key)
     if found is None:
         raise not_found(NOT_MADE)
     return found

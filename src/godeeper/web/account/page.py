@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,14 +30,6 @@ if TYPE_CHECKING:
     from ..record_types import IndexedFilterRecord, PhotoRecord, TensorRecord, ViewedFilterRecord
     from .record_types import NamesRecord, VisualisationRecord
     from .sums import SumView
-
-
-@dataclass(frozen=True)
-class Trail:
-    """The trail of a filter's page: (label, URL, URL of the map) of each filter, the oldest first; and the URL of the last one."""
-
-    steps: tuple[tuple[str, str, str], ...]
-    back: str | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,7 @@ class FilterPage:
     query: str
     indexed: IndexedFilterRecord | None
     rank: str  # where the photo would rank among those of ``indexed``, or why there is none, as a sentence
-    trail: Trail
+    trail: tuple[tuple[str, str, str], ...]  # (label, URL, URL of the map) of each filter that led to this one
     sum: SumView | None
     sum_problem: str
     findings: Findings
@@ -143,9 +134,9 @@ async def filter_page(request: Request) -> Response:
     return render("filter.html", state.site, page)
 
 
-def trail_view(photo: StoredPhoto, trail: Sequence[Step]) -> Trail:
+def trail_view(photo: StoredPhoto, trail: Sequence[Step]) -> tuple[tuple[str, str, str], ...]:
     """The trail for the template."""
-    steps = tuple(
+    return tuple(
         (
             each.label,
             each.url(photo, trail[:number]),
@@ -153,7 +144,6 @@ def trail_view(photo: StoredPhoto, trail: Sequence[Step]) -> Trail:
         )
         for number, each in enumerate(trail)
     )
-    return Trail(steps, steps[-1][1] if steps else None)
 
 
 async def findings_of(state: AppState, tensor: Tensor, number: int) -> Findings:
@@ -183,4 +173,4 @@ async def earlier(state: AppState, task_of: Callable[[], Task]) -> tuple[bytes |
         task = await state.backend.render(task_of)
     except GodeeperError as error:
         return None, str(error)
-    return await asyncio.to_thread(state.backend.jobs.kept, task.key), ""
+    return await state.backend.jobs.kept(task.key), ""

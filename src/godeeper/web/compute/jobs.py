@@ -74,11 +74,11 @@ class Jobs:
             job.error = Superseded("the server is shutting down")
             job.notify()
 
-    def kept(self, key: str) -> bytes | None:
-        """The result of an earlier job, from memory or disk; None if there is none.  This method may read a file."""
+    async def kept(self, key: str) -> bytes | None:
+        """The result of an earlier job, from memory or disk; None if there is none."""
         result = self.results.get(key)
         if result is None:
-            result = self.cache.load(key)
+            result = await asyncio.to_thread(self.cache.load, key)
             if result is not None:
                 self.keep(key, result)
         return result
@@ -90,7 +90,7 @@ class Jobs:
 
     async def result(self, key: str, compute: Compute) -> bytes:
         """The result of a job, which is started if there is no stored result; raises the exceptions of ``compute``."""
-        found = await asyncio.to_thread(self.kept, key)
+        found = await self.kept(key)
         if found is not None:
             return found
         async with aclosing(self.progress(key, compute)) as steps:
@@ -103,7 +103,7 @@ class Jobs:
 
         Raises the exceptions of ``compute``.
         """
-        if await asyncio.to_thread(self.kept, key) is not None:
+        if await self.kept(key) is not None:
             return
         job = self.current.get(key) or self.start(key, compute)
         job.clients += 1

@@ -1,7 +1,7 @@
 """The stored photos, in memory only, with the network's input and a picture to display.
 
-A photo's id is the first half of its SHA-256.  Therefore a photo that is uploaded again has the same URLs, and nobody without
-the photo can guess them.  The least recently used photos are evicted first.
+A photo's id is the first half of its SHA-256.  A photo that is uploaded again therefore has the same URLs, and
+nobody can guess them without the photo.  The least recently used photos are evicted first.
 """
 
 from __future__ import annotations
